@@ -1,0 +1,88 @@
+-- Times are microseconds since 1970-01-01T00:00:00Z. IDs are the 16 bytes of a UUID of version 7, so that they sort by time.
+-- Text is ordered by its bytes (COLLATE "C"), as SQLite orders it.
+
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+CREATE TABLE keyring (
+    deployment_id bytea NOT NULL PRIMARY KEY CHECK (length(deployment_id) = 16),
+    -- Never more than one row.
+    only_row integer NOT NULL UNIQUE DEFAULT 1 CHECK (only_row = 1),
+    master_key_id bytea NOT NULL CHECK (length(master_key_id) = 8),
+    generation integer NOT NULL,
+    check_value bytea NOT NULL
+);
+
+CREATE TABLE data_keys (
+    id integer NOT NULL PRIMARY KEY,
+    purpose text NOT NULL CHECK (purpose IN ('VALUE', 'CURSOR')),
+    wrapped bytea NOT NULL
+);
+
+CREATE TABLE users (
+    id bytea NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    issuer text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    name text,
+    email text,
+    -- The folded name to show: what users are ordered by.
+    name_key text COLLATE "C" NOT NULL,
+    -- Folded name, subject and email, a line each: what users are searched in.
+    search_key text COLLATE "C" NOT NULL,
+    created_at_us bigint NOT NULL,
+    UNIQUE (issuer, subject)
+);
+
+CREATE INDEX users_by_name ON users (name_key, id);
+
+-- Tokens of these users that were issued up to then are refused.
+CREATE TABLE removed_users (
+    issuer text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    removed_at_us bigint NOT NULL,
+    PRIMARY KEY (issuer, subject)
+);
+
+CREATE TABLE credentials (
+    id bytea NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    name text NOT NULL,
+    -- The folded name: what makes names unique, and what they are ordered by and searched in.
+    name_key text COLLATE "C" NOT NULL UNIQUE,
+    owner_id bytea NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    value_version integer NOT NULL CHECK (value_version >= 1),
+    created_at_us bigint NOT NULL,
+    updated_at_us bigint NOT NULL,
+    value_updated_at_us bigint NOT NULL,
+    data_key_id integer NOT NULL REFERENCES data_keys (id),
+    sealed_value bytea NOT NULL
+);
+
+CREATE INDEX credentials_by_creation ON credentials (created_at_us, id);
+CREATE INDEX credentials_by_update ON credentials (updated_at_us, id);
+CREATE INDEX credentials_by_owner ON credentials (owner_id, name_key);
+CREATE INDEX credential_trigrams ON credentials USING gin (name_key gin_trgm_ops);
+
+-- What became of IDs that workflows may still hold. Never pruned.
+CREATE TABLE deleted_credentials (
+    id bytea NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    name text NOT NULL,
+    deleted_at_us bigint NOT NULL
+);
+
+CREATE TABLE audit_events (
+    id bytea NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    occurred_at_us bigint NOT NULL,
+    action text NOT NULL,
+    actor_issuer text NOT NULL,
+    actor_subject text COLLATE "C" NOT NULL,
+    credential_id bytea,
+    credential_name text,
+    value_version integer,
+    user_id bytea,
+    consumer_kind text,
+    consumer_external_id text,
+    consumer_name text,
+    request_id text NOT NULL
+);
+
+CREATE INDEX audit_events_by_credential ON audit_events (credential_id, id) WHERE credential_id IS NOT NULL;
+CREATE INDEX audit_events_by_actor ON audit_events (actor_subject, id);

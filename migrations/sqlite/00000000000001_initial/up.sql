@@ -1,0 +1,113 @@
+-- Times are microseconds since 1970-01-01T00:00:00Z. IDs are the 16 bytes of a UUID of version 7, so that they sort by time.
+
+CREATE TABLE keyring (
+    deployment_id BLOB NOT NULL PRIMARY KEY CHECK (length(deployment_id) = 16),
+    -- Never more than one row.
+    only_row INTEGER NOT NULL UNIQUE DEFAULT 1 CHECK (only_row = 1),
+    master_key_id BLOB NOT NULL CHECK (length(master_key_id) = 8),
+    generation INTEGER NOT NULL,
+    check_value BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE data_keys (
+    id INTEGER NOT NULL PRIMARY KEY,
+    purpose TEXT NOT NULL CHECK (purpose IN ('VALUE', 'CURSOR')),
+    wrapped BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE users (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    name TEXT,
+    email TEXT,
+    -- The folded name to show: what users are ordered by.
+    name_key TEXT NOT NULL,
+    -- Folded name, subject and email, a line each: what users are searched in.
+    search_key TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    UNIQUE (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX users_by_name ON users (name_key, id);
+
+-- Tokens of these users that were issued up to then are refused.
+CREATE TABLE removed_users (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    removed_at_us INTEGER NOT NULL,
+    PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE credentials (
+    -- The row's number, for the trigram index: without it, VACUUM could number the rows anew.
+    sequence INTEGER NOT NULL PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    name TEXT NOT NULL,
+    -- The folded name: what makes names unique, and what they are ordered by and searched in.
+    name_key TEXT NOT NULL UNIQUE,
+    owner_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    value_version INTEGER NOT NULL CHECK (value_version >= 1),
+    created_at_us INTEGER NOT NULL,
+    updated_at_us INTEGER NOT NULL,
+    value_updated_at_us INTEGER NOT NULL,
+    data_key_id INTEGER NOT NULL REFERENCES data_keys (id),
+    -- Last, so that a large value is not read with the rest.
+    sealed_value BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX credentials_by_creation ON credentials (created_at_us, id);
+CREATE INDEX credentials_by_update ON credentials (updated_at_us, id);
+CREATE INDEX credentials_by_owner ON credentials (owner_id, name_key);
+
+-- The trigrams of folded names. Positions are not kept (detail = none): candidates are compared with the term afterwards.
+CREATE VIRTUAL TABLE credential_trigrams USING fts5 (
+    name_key,
+    content = 'credentials',
+    content_rowid = 'sequence',
+    detail = none,
+    columnsize = 0,
+    tokenize = 'trigram case_sensitive 1'
+);
+
+CREATE TRIGGER credential_trigrams_insert AFTER INSERT ON credentials BEGIN
+    INSERT INTO credential_trigrams (rowid, name_key) VALUES (new.sequence, new.name_key);
+END;
+
+CREATE TRIGGER credential_trigrams_delete AFTER DELETE ON credentials BEGIN
+    INSERT INTO credential_trigrams (credential_trigrams, rowid, name_key)
+    VALUES ('delete', old.sequence, old.name_key);
+END;
+
+CREATE TRIGGER credential_trigrams_update AFTER UPDATE OF name_key ON credentials
+WHEN new.name_key <> old.name_key BEGIN
+    INSERT INTO credential_trigrams (credential_trigrams, rowid, name_key)
+    VALUES ('delete', old.sequence, old.name_key);
+    INSERT INTO credential_trigrams (rowid, name_key) VALUES (new.sequence, new.name_key);
+END;
+
+-- What became of IDs that workflows may still hold. Never pruned.
+CREATE TABLE deleted_credentials (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    name TEXT NOT NULL,
+    deleted_at_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit_events (
+    id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    occurred_at_us INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    actor_issuer TEXT NOT NULL,
+    actor_subject TEXT NOT NULL,
+    credential_id BLOB,
+    credential_name TEXT,
+    value_version INTEGER,
+    user_id BLOB,
+    consumer_kind TEXT,
+    consumer_external_id TEXT,
+    consumer_name TEXT,
+    request_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_events_by_credential ON audit_events (credential_id, id) WHERE credential_id IS NOT NULL;
+CREATE INDEX audit_events_by_actor ON audit_events (actor_subject, id);

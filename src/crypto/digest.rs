@@ -1,0 +1,55 @@
+//! Hashes, message authentication codes and key derivation (FIPS 180-4, RFC 2104, RFC 5869).
+
+use aws_lc_rs::digest::SHA256;
+use aws_lc_rs::{digest, hkdf, hmac};
+use zeroize::Zeroizing;
+
+/// The length of a SHA-256 hash and of a key, in bytes.
+pub const HASH_LENGTH_BYTES: usize = 32;
+
+/// The SHA-256 hash of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; HASH_LENGTH_BYTES] {
+    copy(digest::digest(&SHA256, bytes).as_ref())
+}
+
+/// The HMAC-SHA-256 of the parts, each with its length before it, so that no two lists of parts are the same bytes.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; HASH_LENGTH_BYTES] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let mut context = hmac::Context::with_key(&key);
+    for part in parts {
+        context.update(&length_prefix(part));
+        context.update(part);
+    }
+    copy(context.sign().as_ref())
+}
+
+/// A key for one purpose, derived from another by HKDF-SHA-256.
+#[must_use]
+pub fn derive_key(key: &[u8], salt: &[u8], purpose: &str) -> Zeroizing<[u8; HASH_LENGTH_BYTES]> {
+    let mut derived = Zeroizing::new([0; HASH_LENGTH_BYTES]);
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, salt);
+    let extracted = salt.extract(key);
+    let info = [purpose.as_bytes()];
+    // HKDF can only fail for an output of more than 255 hashes; this one is one hash long (RFC 5869, section 2.3).
+    let filled = extracted
+        .expand(&info, hkdf::HKDF_SHA256)
+        .and_then(|material| material.fill(derived.as_mut_slice()));
+    debug_assert!(filled.is_ok(), "one hash of output is always allowed");
+    derived
+}
+
+/// A part's length as it stands before the part in anything that is authenticated.
+#[must_use]
+pub fn length_prefix(part: &[u8]) -> [u8; 8] {
+    u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()
+}
+
+fn copy(hash: &[u8]) -> [u8; HASH_LENGTH_BYTES] {
+    let mut array = [0; HASH_LENGTH_BYTES];
+    for (place, byte) in array.iter_mut().zip(hash) {
+        *place = *byte;
+    }
+    array
+}

@@ -1,0 +1,110 @@
+//! The master key: the operator's, kept apart from the database, used only to open the keyring.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::digest::{hmac_sha256, sha256};
+use super::random::{self, RandomUnavailable};
+use crate::types::keyring::MasterKeyId;
+
+const PREFIX: &str = "ck1_";
+const KEY_LENGTH_BYTES: usize = 32;
+const CHECKSUM_LENGTH_BYTES: usize = 4;
+
+/// What is wrong with a text that was to be a master key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MasterKeyProblem {
+    /// It does not start with `ck1_`, or is not base64url of 36 bytes.
+    Malformed,
+    /// Its checksum does not fit: a character was mistyped or lost.
+    Mistyped,
+    /// It is all one byte, or printable text: not a key that a random source made.
+    Weak,
+}
+
+impl fmt::Display for MasterKeyProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Malformed => "is not a master key: one line that starts with `ck1_` and has 48 characters after it",
+            Self::Mistyped => "has a master key whose checksum does not fit: a character was changed or lost",
+            Self::Weak => "has a master key that no random source made",
+        })
+    }
+}
+
+/// A master key of 32 bytes, wiped when dropped.
+pub struct MasterKey(Zeroizing<[u8; KEY_LENGTH_BYTES]>);
+
+impl MasterKey {
+    /// A new random key.
+    ///
+    /// # Errors
+    /// [`RandomUnavailable`] when the system's source fails.
+    pub fn generate() -> Result<Self, RandomUnavailable> {
+        Ok(Self(random::bytes()?))
+    }
+
+    /// Reads the text form, `ck1_` and base64url of the key and the first 4 bytes of its SHA-256. White space around it
+    /// is passed over.
+    ///
+    /// # Errors
+    /// A [`MasterKeyProblem`].
+    pub fn parse(text: &str) -> Result<Self, MasterKeyProblem> {
+        let encoded = text
+            .trim()
+            .strip_prefix(PREFIX)
+            .ok_or(MasterKeyProblem::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(encoded)
+            .map(Zeroizing::new)
+            .map_err(|_malformed| MasterKeyProblem::Malformed)?;
+        let (key, checksum) = bytes
+            .split_first_chunk::<KEY_LENGTH_BYTES>()
+            .filter(|(_, checksum)| checksum.len() == CHECKSUM_LENGTH_BYTES)
+            .ok_or(MasterKeyProblem::Malformed)?;
+        if !sha256(key).starts_with(checksum) {
+            return Err(MasterKeyProblem::Mistyped);
+        }
+        if is_weak(key) {
+            return Err(MasterKeyProblem::Weak);
+        }
+        Ok(Self(Zeroizing::new(*key)))
+    }
+
+    /// The text form: one line, without its end.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let hash = sha256(self.0.as_slice());
+        let checksum = hash.get(..CHECKSUM_LENGTH_BYTES).unwrap_or_default();
+        let bytes = Zeroizing::new([self.0.as_slice(), checksum].concat());
+        Zeroizing::new(format!(
+            "{PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(bytes.as_slice())
+        ))
+    }
+
+    /// The key's ID.
+    #[must_use]
+    pub fn id(&self) -> MasterKeyId {
+        let hash = hmac_sha256(self.bytes(), &[b"credence/kek-id/v1"]);
+        let mut id = [0; 8];
+        for (place, byte) in id.iter_mut().zip(hash) {
+            *place = byte;
+        }
+        MasterKeyId(id)
+    }
+
+    /// The key itself, for the keyring.
+    pub(super) fn bytes(&self) -> &[u8; KEY_LENGTH_BYTES] {
+        &self.0
+    }
+}
+
+fn is_weak(key: &[u8]) -> bool {
+    let printable = key.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+    let repeated = key.windows(2).all(|pair| matches!(pair, [a, b] if a == b));
+    printable || repeated
+}

@@ -1,0 +1,10 @@
+//! Bytes in, bytes out: keys, sealing with associated data, tokens. Knows no table and no rule.
+
+pub mod cursor;
+pub mod digest;
+pub mod keyring;
+pub mod master_key;
+pub mod random;
+pub mod seal;
+pub mod token;
+pub mod token_key;

@@ -1,0 +1,381 @@
+//! JSON Web Tokens: verification by the rules of RFC 8725, and the tokens of local mode.
+//!
+//! `jsonwebtoken` verifies the signature. What it accepts and we do not (a `crit` header, a list for `iss`, a claim that
+//! is missing, a lifetime without bounds, a clock that is not ours) is checked here.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::token_key::TokenKeys;
+use crate::types::clock::Timestamp;
+use crate::types::credential::Credential;
+use crate::types::id::Id;
+use crate::types::scope::ScopeSet;
+use crate::types::user::{PROFILE_LIMIT_CHARACTERS, Profile, UserKey};
+
+/// The longest token, in bytes.
+pub const TOKEN_LIMIT_BYTES: usize = 8 * 1024;
+/// How long a token may live, from `iat` to `exp`, in seconds.
+pub const TOKEN_LIFETIME_LIMIT_SECONDS: i64 = 24 * 60 * 60;
+/// How far the issuer's clock may be from ours, in seconds, unless configured otherwise.
+pub const LEEWAY_DEFAULT_SECONDS: i64 = 30;
+
+const SUBJECT_LIMIT_BYTES: usize = 255;
+const CREDENTIAL_IDS_LIMIT: usize = 1000;
+
+/// Why a token is refused. The answer is always the same; this is for the log and the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenProblem {
+    /// It is too long, or not three parts of base64url with JSON in them.
+    Malformed,
+    /// Its header has a member that is refused, or a `typ` that is not of a token.
+    Header,
+    /// Its algorithm is not that of the key.
+    Algorithm,
+    /// It names a key that there is not, or names none where there are several.
+    UnknownKey,
+    /// Its signature is not that of the key.
+    Signature,
+    /// A claim is missing, twice there, or of another type.
+    Claims,
+    /// It is from another issuer.
+    Issuer,
+    /// It is for another audience.
+    Audience,
+    /// Its subject is empty, too long, or has control characters.
+    Subject,
+    /// It has expired.
+    Expired,
+    /// Its `nbf` or `iat` lies ahead.
+    NotYetValid,
+    /// It lives longer than a token may.
+    Lifetime,
+}
+
+impl TokenProblem {
+    /// The reason, as a word for the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Header => "header",
+            Self::Algorithm => "algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Subject => "subject",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Lifetime => "lifetime",
+        }
+    }
+}
+
+/// What a verified token says.
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    /// Who it speaks for.
+    pub user: UserKey,
+    /// What it says of them.
+    pub profile: Profile,
+    /// What it allows.
+    pub scopes: ScopeSet,
+    /// When it was issued: the `iat` claim, in seconds.
+    pub issued_at_seconds: i64,
+    /// When it expires: the `exp` claim, in seconds.
+    pub expires_at_seconds: i64,
+    /// The only credentials that it resolves; `None` for all.
+    pub credential_ids: Option<Vec<Id<Credential>>>,
+}
+
+/// Verifies the tokens of one issuer.
+pub struct TokenVerifier {
+    keys: TokenKeys,
+    issuer: String,
+    audience: String,
+    leeway_seconds: i64,
+}
+
+impl TokenVerifier {
+    /// A verifier of tokens from `issuer` for `audience`.
+    #[must_use]
+    pub fn new(keys: TokenKeys, issuer: String, audience: String, leeway_seconds: i64) -> Self {
+        Self {
+            keys,
+            issuer,
+            audience,
+            leeway_seconds,
+        }
+    }
+
+    /// How far the issuer's clock may be from ours, in seconds.
+    #[must_use]
+    pub const fn leeway_seconds(&self) -> i64 {
+        self.leeway_seconds
+    }
+
+    /// Verifies a token.
+    ///
+    /// # Errors
+    /// A [`TokenProblem`].
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenProblem> {
+        if token.len() > TOKEN_LIMIT_BYTES {
+            return Err(TokenProblem::Malformed);
+        }
+        let header = TokenHeader::parse(token)?;
+        let key = self
+            .keys
+            .find(header.kid.as_deref())
+            .ok_or(TokenProblem::UnknownKey)?;
+        if header.alg != algorithm_name(key.algorithm) {
+            return Err(TokenProblem::Algorithm);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation(key.algorithm))
+            .map_err(|error| problem_of(error.kind()))?
+            .claims;
+        self.check(claims, now)
+    }
+
+    fn check(&self, claims: Claims, now: Timestamp) -> Result<VerifiedToken, TokenProblem> {
+        let now_seconds = now.seconds();
+        if claims.iss != self.issuer {
+            return Err(TokenProblem::Issuer);
+        }
+        if !claims.aud.contains(&self.audience) {
+            return Err(TokenProblem::Audience);
+        }
+        if claims.exp.0 <= now_seconds.saturating_sub(self.leeway_seconds) {
+            return Err(TokenProblem::Expired);
+        }
+        let latest_start = now_seconds.saturating_add(self.leeway_seconds);
+        if claims.iat.0 > latest_start || claims.nbf.is_some_and(|nbf| nbf.0 > latest_start) {
+            return Err(TokenProblem::NotYetValid);
+        }
+        let too_long = claims.exp.0.saturating_sub(claims.iat.0) > TOKEN_LIFETIME_LIMIT_SECONDS;
+        if too_long
+            || claims.exp.0
+                > now_seconds.saturating_add(TOKEN_LIFETIME_LIMIT_SECONDS + self.leeway_seconds)
+        {
+            return Err(TokenProblem::Lifetime);
+        }
+        let subject_fits = (1..=SUBJECT_LIMIT_BYTES).contains(&claims.sub.len());
+        if !subject_fits || claims.sub.chars().any(char::is_control) {
+            return Err(TokenProblem::Subject);
+        }
+        Ok(VerifiedToken {
+            user: UserKey {
+                issuer: claims.iss,
+                subject: claims.sub,
+            },
+            profile: Profile {
+                name: profile_text(claims.name),
+                email: profile_text(claims.email),
+            },
+            scopes: ScopeSet::parse(claims.scope.as_deref().unwrap_or_default()),
+            issued_at_seconds: claims.iat.0,
+            expires_at_seconds: claims.exp.0,
+            credential_ids: claims.credential_ids.map(parse_ids).transpose()?,
+        })
+    }
+}
+
+/// Makes the tokens of local mode: HS256 with the key of the data directory.
+pub struct LocalIssuer<'a> {
+    /// The key, 32 bytes.
+    pub secret: &'a [u8],
+    /// The issuer, `urn:credence:local:` and the deployment's ID.
+    pub issuer: &'a str,
+    /// The audience.
+    pub audience: &'a str,
+}
+
+/// What a token of local mode is to say.
+pub struct LocalGrant<'a> {
+    /// Who it speaks for.
+    pub subject: &'a str,
+    /// What it allows.
+    pub scopes: ScopeSet,
+    /// How long it lives, in seconds.
+    pub lifetime_seconds: i64,
+}
+
+impl LocalIssuer<'_> {
+    /// A signed token; `None` when the signature cannot be made.
+    #[must_use]
+    pub fn issue(&self, grant: &LocalGrant<'_>, now: Timestamp) -> Option<String> {
+        let issued_at = now.seconds();
+        let claims = LocalClaims {
+            iss: self.issuer,
+            aud: self.audience,
+            sub: grant.subject,
+            iat: issued_at,
+            exp: issued_at.saturating_add(grant.lifetime_seconds),
+            scope: grant.scopes.to_claim(),
+        };
+        let key = EncodingKey::from_secret(self.secret);
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).ok()
+    }
+}
+
+#[derive(Serialize)]
+struct LocalClaims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    iat: i64,
+    exp: i64,
+    scope: String,
+}
+
+/// The members of a token's header that matter. A member that would make the server fetch or trust something, or that it
+/// would have to understand, refuses the token, whatever its value.
+#[derive(Deserialize)]
+struct TokenHeader {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+    crit: Option<IgnoredAny>,
+    jku: Option<IgnoredAny>,
+    jwk: Option<IgnoredAny>,
+    x5u: Option<IgnoredAny>,
+    x5c: Option<IgnoredAny>,
+    zip: Option<IgnoredAny>,
+    enc: Option<IgnoredAny>,
+    b64: Option<IgnoredAny>,
+}
+
+impl TokenHeader {
+    fn parse(token: &str) -> Result<Self, TokenProblem> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(_), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenProblem::Malformed);
+        };
+        let json = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_malformed| TokenProblem::Malformed)?;
+        let header: Self =
+            serde_json::from_slice(&json).map_err(|_malformed| TokenProblem::Malformed)?;
+        let refused = [
+            &header.crit,
+            &header.jku,
+            &header.jwk,
+            &header.x5u,
+            &header.x5c,
+            &header.zip,
+            &header.enc,
+            &header.b64,
+        ];
+        let known_type = header.typ.as_deref().is_none_or(|name| {
+            ["jwt", "at+jwt", "application/at+jwt"].contains(&name.to_ascii_lowercase().as_str())
+        });
+        if refused.iter().any(|member| member.is_some()) || !known_type {
+            return Err(TokenProblem::Header);
+        }
+        Ok(header)
+    }
+}
+
+/// The claims that matter (RFC 7519, section 4.1; RFC 8693, section 4.2). Typed, so that a claim of another type, or one that stands
+/// twice, is refused.
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: Audience,
+    sub: String,
+    exp: NumericDate,
+    iat: NumericDate,
+    nbf: Option<NumericDate>,
+    scope: Option<String>,
+    name: Option<String>,
+    email: Option<String>,
+    credential_ids: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn contains(&self, audience: &str) -> bool {
+        match self {
+            Self::One(one) => one == audience,
+            Self::Several(several) => several.iter().any(|one| one == audience),
+        }
+    }
+}
+
+/// Seconds since 1970 (RFC 7519, section 2), fractions cut off.
+struct NumericDate(i64);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let text = number.to_string();
+        let whole = text.split('.').next().unwrap_or_default();
+        let seconds: i64 = whole
+            .parse()
+            .map_err(|_malformed| D::Error::custom("no number of seconds"))?;
+        if seconds < 0 {
+            return Err(D::Error::custom("a time before 1970"));
+        }
+        Ok(Self(seconds))
+    }
+}
+
+fn validation(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    // Times and audiences are checked here, by our own clock: the library asks the machine's, and panics before 1970.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+fn problem_of(kind: &jsonwebtoken::errors::ErrorKind) -> TokenProblem {
+    use jsonwebtoken::errors::ErrorKind;
+    match kind {
+        ErrorKind::InvalidSignature => TokenProblem::Signature,
+        ErrorKind::InvalidToken | ErrorKind::Base64(_) => TokenProblem::Malformed,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => TokenProblem::Claims,
+        _ => TokenProblem::Signature,
+    }
+}
+
+const fn algorithm_name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::HS256 => "HS256",
+        Algorithm::RS256 => "RS256",
+        Algorithm::PS256 => "PS256",
+        Algorithm::ES256 => "ES256",
+        Algorithm::ES384 => "ES384",
+        Algorithm::EdDSA => "EdDSA",
+        _ => "",
+    }
+}
+
+/// A name or email that is blank, too long or has control characters is not kept: it is only shown.
+fn profile_text(text: Option<String>) -> Option<String> {
+    text.filter(|text| {
+        let fits = text.chars().nth(PROFILE_LIMIT_CHARACTERS).is_none();
+        fits && !text.trim().is_empty() && !text.chars().any(char::is_control)
+    })
+}
+
+fn parse_ids(texts: Vec<String>) -> Result<Vec<Id<Credential>>, TokenProblem> {
+    if texts.len() > CREDENTIAL_IDS_LIMIT {
+        return Err(TokenProblem::Claims);
+    }
+    let ids: Option<Vec<_>> = texts.iter().map(|text| Id::parse(text)).collect();
+    ids.ok_or(TokenProblem::Claims)
+}

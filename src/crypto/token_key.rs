@@ -1,0 +1,312 @@
+//! The keys that verify tokens. Each key fixes its algorithm; strength is checked when a key is loaded (RFC 8725,
+//! sections 3.1 to 3.5).
+
+use std::collections::HashSet;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use pkcs1::der::Decode;
+use serde::Deserialize;
+use spki::der::DecodePem;
+use spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned};
+
+const HMAC_SECRET_MINIMUM_BYTES: usize = 32;
+const RSA_MINIMUM_BITS: usize = 2048;
+const RSA_LIMIT_BITS: usize = 8192;
+const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+const KEY_SET_LIMIT: usize = 50;
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const CURVE_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const CURVE_P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// The algorithm of RSA keys: the key alone does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RsaAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[default]
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+}
+
+impl RsaAlgorithm {
+    const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Rs256 => Algorithm::RS256,
+            Self::Ps256 => Algorithm::PS256,
+        }
+    }
+}
+
+/// Why keys cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKeyProblem {
+    /// The HMAC secret is shorter than 32 bytes, or one byte repeated.
+    WeakSecret,
+    /// The RSA key has fewer than 2048 or more than 8192 bits, or an exponent other than 65537.
+    WeakRsaKey,
+    /// The file holds a private key.
+    PrivateKey,
+    /// It is no public key that can be read.
+    Malformed,
+    /// It is a public key of a kind that is not supported.
+    Unsupported,
+    /// The key set is not a JSON object with a list `keys`, or a key in it lacks a member.
+    MalformedSet,
+    /// The key set holds a symmetric key.
+    SymmetricKeyInSet,
+    /// Two keys of the set have one ID, or several have none.
+    AmbiguousKeyIds,
+    /// The set has no key that verifies signatures.
+    EmptySet,
+    /// The set has more than 50 keys.
+    TooManyKeys,
+}
+
+impl fmt::Display for TokenKeyProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::WeakSecret => {
+                "is too weak a secret: 32 random bytes or more are needed (openssl rand 32 > FILE)"
+            }
+            Self::WeakRsaKey => {
+                "is a weak RSA key: 2048 to 8192 bits and the exponent 65537 are needed"
+            }
+            Self::PrivateKey => "holds a private key: the server needs the public one only",
+            Self::Malformed => "is no public key in PEM form (-----BEGIN PUBLIC KEY-----)",
+            Self::Unsupported => {
+                "is a key of another kind: RSA, P-256, P-384 and Ed25519 are supported"
+            }
+            Self::MalformedSet => "is no JSON Web Key Set (RFC 7517, section 5)",
+            Self::SymmetricKeyInSet => "has a symmetric key in it: a key set holds public keys",
+            Self::AmbiguousKeyIds => {
+                "has two keys with one `kid`, or several without: a token could not name its key"
+            }
+            Self::EmptySet => "has no key that verifies signatures",
+            Self::TooManyKeys => "has more than 50 keys",
+        })
+    }
+}
+
+/// A key and the one algorithm that it is used with.
+pub struct TokenKey {
+    pub(super) id: Option<String>,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+}
+
+/// The keys of the issuer.
+pub struct TokenKeys(Vec<TokenKey>);
+
+impl TokenKeys {
+    /// A secret shared with the issuer: HS256. One line end behind it is not part of it.
+    ///
+    /// # Errors
+    /// [`TokenKeyProblem::WeakSecret`] below 32 bytes.
+    pub fn from_secret(file: &[u8]) -> Result<Self, TokenKeyProblem> {
+        let secret = trim_line_end(file);
+        let repeated = secret
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if a == b));
+        if secret.len() < HMAC_SECRET_MINIMUM_BYTES || repeated {
+            return Err(TokenKeyProblem::WeakSecret);
+        }
+        Ok(Self::one(
+            Algorithm::HS256,
+            DecodingKey::from_secret(secret),
+        ))
+    }
+
+    /// A public key as PEM (RFC 7468, section 13).
+    ///
+    /// # Errors
+    /// A [`TokenKeyProblem`] when it is no public key, or too weak a one.
+    pub fn from_pem(pem: &str, rsa: RsaAlgorithm) -> Result<Self, TokenKeyProblem> {
+        if pem.contains("PRIVATE KEY-----") {
+            return Err(TokenKeyProblem::PrivateKey);
+        }
+        let info = SubjectPublicKeyInfoOwned::from_pem(pem.trim())
+            .map_err(|_malformed| TokenKeyProblem::Malformed)?;
+        let bytes = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or(TokenKeyProblem::Malformed)?;
+        match info.algorithm.oid {
+            RSA_ENCRYPTION => {
+                let key = pkcs1::RsaPublicKey::from_der(bytes)
+                    .map_err(|_malformed| TokenKeyProblem::Malformed)?;
+                let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+                check_rsa(modulus, exponent)?;
+                let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
+                Ok(Self::one(rsa.algorithm(), key))
+            }
+            EC_PUBLIC_KEY => {
+                let curve = info
+                    .algorithm
+                    .parameters
+                    .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
+                let algorithm = match curve {
+                    Some(CURVE_P256) => Algorithm::ES256,
+                    Some(CURVE_P384) => Algorithm::ES384,
+                    _ => return Err(TokenKeyProblem::Unsupported),
+                };
+                Ok(Self::one(algorithm, DecodingKey::from_ec_der(bytes)))
+            }
+            ED25519 => Ok(Self::one(Algorithm::EdDSA, DecodingKey::from_ed_der(bytes))),
+            _ => Err(TokenKeyProblem::Unsupported),
+        }
+    }
+
+    /// Whether a file is meant as PEM.
+    #[must_use]
+    pub fn is_pem(file: &[u8]) -> bool {
+        file.trim_ascii_start().starts_with(b"-----BEGIN ")
+    }
+
+    /// A JSON Web Key Set (RFC 7517, section 5). Keys for other uses are passed over.
+    ///
+    /// # Errors
+    /// A [`TokenKeyProblem`] when the set cannot be read, is ambiguous, or holds a symmetric or weak key.
+    pub fn from_key_set(json: &[u8], rsa: RsaAlgorithm) -> Result<Self, TokenKeyProblem> {
+        let set: KeySetFile =
+            serde_json::from_slice(json).map_err(|_malformed| TokenKeyProblem::MalformedSet)?;
+        if set.keys.len() > KEY_SET_LIMIT {
+            return Err(TokenKeyProblem::TooManyKeys);
+        }
+        let mut keys = Vec::new();
+        for entry in set.keys {
+            keys.extend(entry.into_key(rsa)?);
+        }
+        let ids: HashSet<&Option<String>> = keys.iter().map(|key| &key.id).collect();
+        if ids.len() < keys.len() {
+            return Err(TokenKeyProblem::AmbiguousKeyIds);
+        }
+        if keys.is_empty() {
+            return Err(TokenKeyProblem::EmptySet);
+        }
+        Ok(Self(keys))
+    }
+
+    /// The key that a token names; without a name, the only one there is.
+    #[must_use]
+    pub(super) fn find(&self, id: Option<&str>) -> Option<&TokenKey> {
+        match (id, self.0.as_slice()) {
+            (_, [only]) if only.id.is_none() => Some(only),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+            (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
+        }
+    }
+
+    fn one(algorithm: Algorithm, key: DecodingKey) -> Self {
+        Self(vec![TokenKey {
+            id: None,
+            algorithm,
+            key,
+        }])
+    }
+}
+
+#[derive(Deserialize)]
+struct KeySetFile {
+    keys: Vec<KeySetEntry>,
+}
+
+/// A JSON Web Key (RFC 7517, section 4; RFC 7518, section 6; RFC 8037, section 2).
+#[derive(Deserialize)]
+struct KeySetEntry {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    intended_use: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl KeySetEntry {
+    fn into_key(self, rsa: RsaAlgorithm) -> Result<Option<TokenKey>, TokenKeyProblem> {
+        if self.kty == "oct" {
+            return Err(TokenKeyProblem::SymmetricKeyInSet);
+        }
+        let verifies = self
+            .intended_use
+            .as_deref()
+            .is_none_or(|name| name == "sig")
+            && self
+                .key_ops
+                .as_ref()
+                .is_none_or(|operations| operations.iter().any(|name| name == "verify"));
+        if !verifies {
+            return Ok(None);
+        }
+        let (algorithm, name) = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", _) if self.alg.as_deref() == Some("PS256") => (Algorithm::PS256, "PS256"),
+            ("RSA", _) if self.alg.as_deref() == Some("RS256") => (Algorithm::RS256, "RS256"),
+            ("RSA", _) => match rsa {
+                RsaAlgorithm::Rs256 => (Algorithm::RS256, "RS256"),
+                RsaAlgorithm::Ps256 => (Algorithm::PS256, "PS256"),
+            },
+            ("EC", Some("P-256")) => (Algorithm::ES256, "ES256"),
+            ("EC", Some("P-384")) => (Algorithm::ES384, "ES384"),
+            ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, "EdDSA"),
+            _ => return Ok(None),
+        };
+        if self.alg.as_deref().is_some_and(|alg| alg != name) {
+            return Ok(None);
+        }
+        let key = match algorithm {
+            Algorithm::RS256 | Algorithm::PS256 => {
+                let (modulus, exponent) = (member(self.n.as_ref())?, member(self.e.as_ref())?);
+                check_rsa(&modulus, &exponent)?;
+                DecodingKey::from_rsa_raw_components(&modulus, &exponent)
+            }
+            Algorithm::EdDSA => DecodingKey::from_ed_der(&member(self.x.as_ref())?),
+            _ => {
+                let (x, y) = (member(self.x.as_ref())?, member(self.y.as_ref())?);
+                // An uncompressed point (SEC 1, section 2.3.3).
+                DecodingKey::from_ec_der(&[[4].as_slice(), &x, &y].concat())
+            }
+        };
+        Ok(Some(TokenKey {
+            id: self.kid,
+            algorithm,
+            key,
+        }))
+    }
+}
+
+fn member(encoded: Option<&String>) -> Result<Vec<u8>, TokenKeyProblem> {
+    let encoded = encoded.ok_or(TokenKeyProblem::MalformedSet)?;
+    URL_SAFE_NO_PAD
+        .decode(encoded)
+        .map_err(|_malformed| TokenKeyProblem::MalformedSet)
+}
+
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), TokenKeyProblem> {
+    let first = modulus.iter().position(|byte| *byte != 0).unwrap_or(0);
+    let significant = modulus.get(first..).unwrap_or_default();
+    let leading_zeros = significant
+        .first()
+        .map_or(0, |byte| usize::try_from(byte.leading_zeros()).unwrap_or(0));
+    let bits = (significant.len() * 8).saturating_sub(leading_zeros);
+    if (RSA_MINIMUM_BITS..=RSA_LIMIT_BITS).contains(&bits) && exponent == RSA_EXPONENT {
+        Ok(())
+    } else {
+        Err(TokenKeyProblem::WeakRsaKey)
+    }
+}
+
+fn trim_line_end(file: &[u8]) -> &[u8] {
+    let file = file.strip_suffix(b"\n").unwrap_or(file);
+    file.strip_suffix(b"\r").unwrap_or(file)
+}

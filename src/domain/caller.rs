@@ -1,0 +1,68 @@
+//! Who asks, and what their token allows.
+
+use std::sync::Arc;
+
+use super::Request;
+use super::error::{Denial, Error};
+use crate::types::credential::Credential;
+use crate::types::id::Id;
+use crate::types::scope::{Scope, ScopeSet};
+use crate::types::user::User;
+
+/// Who asks: made by authentication only.
+#[derive(Clone)]
+pub struct Caller {
+    pub(super) user: Arc<User>,
+    pub(super) scopes: ScopeSet,
+    pub(super) issued_at_seconds: i64,
+    pub(super) credential_ids: Option<Arc<[Id<Credential>]>>,
+    pub(super) request_id: Id<Request>,
+}
+
+impl Caller {
+    /// The user that the token speaks for.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Whether the token allows this.
+    #[must_use]
+    pub const fn has(&self, scope: Scope) -> bool {
+        self.scopes.has(scope)
+    }
+
+    /// Lets pass who has the scope.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for who has not.
+    pub fn require(&self, scope: Scope) -> Result<(), Error> {
+        self.require_any(&[scope])
+    }
+
+    /// Lets pass who has one of the scopes.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for who has none of them.
+    pub fn require_any(&self, scopes: &[Scope]) -> Result<(), Error> {
+        if scopes.iter().any(|scope| self.has(*scope)) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(Denial::NeedsScope(scopes.to_vec())))
+        }
+    }
+
+    /// Whether the caller may change or delete a credential.
+    #[must_use]
+    pub fn may_change(&self, credential: &Credential) -> bool {
+        let owns = credential.owner.id == self.user.id;
+        self.has(Scope::CredentialsManage) || (owns && self.has(Scope::CredentialsWrite))
+    }
+
+    /// Whether the token lets this credential be resolved, as far as its `credential_ids` claim goes.
+    pub(super) fn is_limited_from(&self, id: Id<Credential>) -> bool {
+        self.credential_ids
+            .as_ref()
+            .is_some_and(|ids| !ids.contains(&id))
+    }
+}

@@ -1,0 +1,138 @@
+//! What the rules can answer instead of a result, in the caller's terms. Closed: whoever translates it sees every case.
+
+use crate::crypto::seal::SealError;
+use crate::store::error::StoreError;
+use crate::types::clock::Timestamp;
+use crate::types::consumer::ConsumerProblem;
+use crate::types::credential::NameProblem;
+use crate::types::scope::Scope;
+use crate::types::secret::ValueProblem;
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The input is wrong in a way that the person at the form can correct. Never empty.
+    Rejected(Vec<Problem>),
+    /// An argument is wrong in a way that only the program can correct.
+    BadArgument(BadArgument),
+    /// The token is no longer good: its user was removed.
+    Unauthenticated,
+    /// The caller may not do this.
+    Forbidden(Denial),
+    /// The stored value does not open: it was changed, damaged, or belongs elsewhere.
+    Unreadable,
+    /// Too much is going on.
+    Overloaded,
+    /// The database cannot be reached or written.
+    Unavailable,
+    /// Somebody else changed the row between our reading and our writing it. Tried again where it arises.
+    Overtaken,
+    /// A fault of this program.
+    Internal,
+}
+
+/// Why the caller may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The token has none of these scopes.
+    NeedsScope(Vec<Scope>),
+    /// The credential is somebody else's.
+    NotOwner,
+    /// The token's `credential_ids` leave the credential out.
+    TokenLimited,
+}
+
+/// What the person at the form can correct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The text cannot be a name.
+    Name(NameProblem),
+    /// The name holds the value that came with it.
+    NameHoldsValue,
+    /// Another credential has the name.
+    NameTaken,
+    /// The text cannot be a value.
+    Value(ValueProblem),
+    /// The text cannot name a consumer.
+    Consumer(ConsumerProblem),
+    /// No credential has the ID, and none ever had.
+    CredentialNotFound,
+    /// The credential was deleted.
+    CredentialDeleted {
+        /// The last name it had.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The credential has another version than expected.
+    VersionConflict {
+        /// The version it has.
+        present: i32,
+    },
+    /// No user has the ID, in this argument.
+    UserNotFound(UserArgument),
+    /// A user's credentials cannot be given to the very user who is removed.
+    TransferToRemoved,
+}
+
+/// The arguments that name a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserArgument {
+    /// The user who is removed.
+    User,
+    /// The user who is to own a credential.
+    NewOwner,
+    /// The user who gets all credentials of one who is removed.
+    TransferTo,
+}
+
+/// What only the program can correct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadArgument {
+    /// `first` and `last` were both given.
+    FirstAndLast,
+    /// `first` or `last` is not 1 to 100.
+    PageSize,
+    /// The cursor was not made here, or was made for another list, order or search.
+    Cursor,
+    /// More than 100 IDs.
+    TooManyIds,
+    /// More than 1,024 characters to search for.
+    SearchTooLong,
+    /// No RFC 3339 date-time.
+    Time,
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Overloaded => Self::Overloaded,
+            StoreError::Unavailable => Self::Unavailable,
+            StoreError::NotUnique
+            | StoreError::NoReferent
+            | StoreError::Unreadable
+            | StoreError::Internal => Self::Internal,
+        }
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::SealFailed => Self::Internal,
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Rejected(vec![problem])
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        Self::Forbidden(denial)
+    }
+}

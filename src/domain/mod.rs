@@ -1,0 +1,107 @@
+//! The rules: who may do what, what is audited, what an input may be. The only layer that decides.
+//!
+//! Every method of [`Domain`] takes the caller first and checks on its first line what they may do. A method that changes something does so in one
+//! transaction together with its audit event.
+
+pub mod audit;
+pub mod authentication;
+pub mod caller;
+pub mod credential;
+pub mod credential_change;
+pub mod error;
+pub mod node;
+pub mod page;
+pub mod resolve;
+pub mod user;
+
+use std::sync::Arc;
+
+use audit::Recorder;
+use authentication::KnownUsers;
+use caller::Caller;
+use error::Error;
+
+use crate::crypto::keyring::Keyring;
+use crate::crypto::token::TokenVerifier;
+use crate::store::Store;
+use crate::store::connection::DatabaseConnection;
+use crate::types::clock::Clock;
+use crate::types::id::{Id, IdSource};
+
+/// How many IDs a request may ask about at once.
+const IDS_LIMIT: usize = 100;
+/// How often a change is tried that others overtook.
+const CHANGE_ATTEMPTS: usize = 5;
+
+/// What a request is called in the log, the audit log and the `x-request-id` header.
+pub enum Request {}
+
+/// All that the rules need.
+pub struct Domain {
+    store: Store,
+    keyring: Arc<Keyring>,
+    tokens: TokenVerifier,
+    clock: Clock,
+    ids: IdSource,
+    // How long after a user was removed the tokens issued to them are still refused, in seconds: the issuer's clock may be behind.
+    removal_leeway_seconds: i64,
+    known_users: KnownUsers,
+}
+
+impl Domain {
+    /// The rules over an opened store and keyring.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        keyring: Arc<Keyring>,
+        tokens: TokenVerifier,
+        clock: Clock,
+        removal_leeway_seconds: i64,
+    ) -> Self {
+        Self {
+            store,
+            keyring,
+            tokens,
+            ids: IdSource::new(clock.clone()),
+            clock,
+            removal_leeway_seconds,
+            known_users: KnownUsers::default(),
+        }
+    }
+
+    /// A new ID for a request.
+    #[must_use]
+    pub fn next_request_id(&self) -> Id<Request> {
+        self.ids.next()
+    }
+
+    /// Whether requests can be answered: the database can be read.
+    pub async fn is_ready(&self) -> bool {
+        self.store.is_reachable().await
+    }
+
+    /// Makes a change in one transaction, if the caller's user still exists. Where somebody else's change came between its
+    /// reading and its writing, all of it is done again.
+    async fn change<T, F>(&self, caller: &Caller, work: F) -> Result<T, Error>
+    where
+        F: Fn(&mut DatabaseConnection, &Recorder) -> Result<T, Error> + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let check = self.removal_check(caller);
+        let recorder = self.recorder(caller);
+        let work = Arc::new(move |connection: &mut DatabaseConnection| {
+            check(connection)?;
+            work(connection, &recorder)
+        });
+        for _ in 0..CHANGE_ATTEMPTS {
+            let work = Arc::clone(&work);
+            match self.store.write(move |connection| work(connection)).await {
+                Err(Error::Overtaken) => {}
+                outcome => return outcome,
+            }
+        }
+        // What is remembered of the caller may be what keeps the change from succeeding.
+        self.known_users.forget(&caller.user.key);
+        Err(Error::Overloaded)
+    }
+}

@@ -1,0 +1,174 @@
+//! Resolving: the one way by which a value leaves. Its audit event is durable before the value goes.
+
+use std::sync::Arc;
+
+use super::Domain;
+use super::audit::{Recorder, Subject};
+use super::caller::Caller;
+use super::credential::missing;
+use super::credential_change::binding;
+use super::error::{Denial, Error, Problem};
+use crate::crypto::keyring::Keyring;
+use crate::store::connection::DatabaseConnection;
+use crate::store::credential;
+use crate::types::audit::AuditAction;
+use crate::types::consumer::{Consumer, ConsumerKind};
+use crate::types::credential::Credential;
+use crate::types::id::Id;
+use crate::types::scope::Scope;
+use crate::types::secret::SecretValue;
+
+/// What a runtime asks for.
+#[derive(Clone, Debug)]
+pub struct ResolveRequest {
+    /// The credential; `None` when the ID was malformed.
+    pub credential_id: Option<Id<Credential>>,
+    /// What kind of consumer needs the value.
+    pub consumer_kind: ConsumerKind,
+    /// Its identifier in the system it lives in.
+    pub consumer_external_id: String,
+    /// Its name for people.
+    pub consumer_name: Option<String>,
+    /// The version that it holds already.
+    pub held_version: Option<i32>,
+}
+
+/// What a runtime gets.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The credential.
+    pub credential: Credential,
+    /// The value; `None` when the consumer holds it already.
+    pub value: Option<SecretValue>,
+}
+
+impl Domain {
+    /// Hands the value of a credential to a runtime. Who may not, and what cannot be resolved, is audited too.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `credentials:resolve`, or when the token's `credential_ids` leave the credential out;
+    /// [`Error::Rejected`] for an ID that is none's or a consumer that cannot be named so; [`Error::Unreadable`] when the
+    /// stored value does not open.
+    pub async fn resolve_credential(
+        &self,
+        caller: &Caller,
+        request: ResolveRequest,
+    ) -> Result<Resolved, Error> {
+        let allowed = caller.require(Scope::CredentialsResolve);
+        let consumer = Consumer::parse(
+            request.consumer_kind,
+            &request.consumer_external_id,
+            request.consumer_name.as_deref(),
+        );
+        let consumer = match (&allowed, consumer) {
+            (Ok(()), Err(problem)) => return Err(Problem::Consumer(problem).into()),
+            (_, consumer) => consumer.ok(),
+        };
+        let (asked, held_version) = (request.credential_id, request.held_version);
+        let id = allowed.and_then(|()| caller.allowed_id(asked));
+        let keyring = Arc::clone(&self.keyring);
+        let outcome = self.change(caller, move |connection, recorder| {
+            let opened = match &id {
+                Ok(id) => open(connection, &keyring, *id, held_version)?,
+                Err(error) => Err(Refusal::without_credential(error.clone())),
+            };
+            let resolved = match opened {
+                Ok(resolved) => resolved,
+                Err(Refusal { error, credential }) => {
+                    let subject = refused_subject(asked, credential.as_ref(), consumer.as_ref());
+                    recorder.record(connection, AuditAction::CredentialResolveRefused, &subject)?;
+                    // The event is to be kept: the refusal is what the transaction returns, and no error of its own.
+                    return Ok(Err(error));
+                }
+            };
+            record(connection, recorder, &resolved, consumer.as_ref())?;
+            Ok(Ok(resolved))
+        });
+        outcome.await?
+    }
+}
+
+impl Caller {
+    /// The ID that the token lets be resolved.
+    fn allowed_id(&self, id: Option<Id<Credential>>) -> Result<Id<Credential>, Error> {
+        let id = id.ok_or(Problem::CredentialNotFound)?;
+        if self.is_limited_from(id) {
+            return Err(Denial::TokenLimited.into());
+        }
+        Ok(id)
+    }
+}
+
+/// Why a value does not leave, and of which credential.
+struct Refusal {
+    error: Error,
+    credential: Option<Credential>,
+}
+
+impl Refusal {
+    const fn without_credential(error: Error) -> Self {
+        Self {
+            error,
+            credential: None,
+        }
+    }
+}
+
+/// Opens a value, or says why it is refused. The outer error is of the database: nothing is known then.
+fn open(
+    connection: &mut DatabaseConnection,
+    keyring: &Keyring,
+    id: Id<Credential>,
+    held_version: Option<i32>,
+) -> Result<Result<Resolved, Refusal>, Error> {
+    let Some((credential, stored)) = credential::find_credential_with_value(connection, id)? else {
+        let error = missing(connection, id)?;
+        return Ok(Err(Refusal::without_credential(error)));
+    };
+    if held_version == Some(credential.value_version) {
+        return Ok(Ok(Resolved {
+            credential,
+            value: None,
+        }));
+    }
+    let opened = keyring.open_value(&stored.sealed, stored.data_key, &binding(&credential));
+    Ok(match opened {
+        Ok(value) => Ok(Resolved {
+            credential,
+            value: Some(value),
+        }),
+        Err(error) => Err(Refusal {
+            error: error.into(),
+            credential: Some(credential),
+        }),
+    })
+}
+
+fn record(
+    connection: &mut DatabaseConnection,
+    recorder: &Recorder,
+    resolved: &Resolved,
+    consumer: Option<&Consumer>,
+) -> Result<(), Error> {
+    let action = match &resolved.value {
+        Some(_) => AuditAction::CredentialResolved,
+        None => AuditAction::CredentialNotModified,
+    };
+    let subject = Subject {
+        consumer,
+        ..Subject::credential(&resolved.credential)
+    };
+    recorder.record(connection, action, &subject)
+}
+
+fn refused_subject<'a>(
+    asked: Option<Id<Credential>>,
+    found: Option<&'a Credential>,
+    consumer: Option<&'a Consumer>,
+) -> Subject<'a> {
+    Subject {
+        credential_id: asked,
+        consumer,
+        ..found.map(Subject::credential).unwrap_or_default()
+    }
+}

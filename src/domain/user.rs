@@ -1,0 +1,163 @@
+//! Users: who may see them, and their removal.
+
+use std::sync::Arc;
+
+use super::Domain;
+use super::audit::Subject;
+use super::caller::Caller;
+use super::credential::{CredentialList, search_term};
+use super::credential_change::{delete, transfer};
+use super::error::{Error, Problem, UserArgument};
+use super::page::{ListKey, PageArguments};
+use crate::store::connection::DatabaseConnection;
+use crate::store::{credential, user};
+use crate::types::audit::AuditAction;
+use crate::types::clock::Timestamp;
+use crate::types::credential::Credential;
+use crate::types::id::Id;
+use crate::types::page::Page;
+use crate::types::scope::Scope;
+use crate::types::user::{User, UserKey, UserPlace};
+
+/// What became of a removed user.
+#[derive(Clone, Debug)]
+pub struct RemovedUser {
+    /// Who was removed.
+    pub user: User,
+    /// The credentials that were deleted with them.
+    pub deleted_credentials: Vec<Id<Credential>>,
+}
+
+impl Domain {
+    /// A page of users, ordered by name, and the key of its list.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `users:manage`; [`Error::BadArgument`] for bad page arguments.
+    pub async fn users(
+        &self,
+        caller: &Caller,
+        search: Option<&str>,
+        arguments: &PageArguments,
+    ) -> Result<(Page<User>, ListKey), Error> {
+        caller.require(Scope::UsersManage)?;
+        let term = search_term(search.unwrap_or_default())?;
+        let list = ListKey::new(&[b"users", term.as_bytes()]);
+        let request = self.page_request::<UserPlace>(&list, arguments)?;
+        let page = self
+            .store
+            .read(move |connection| user::list_users(connection, &term, &request))
+            .await?;
+        Ok((page, list))
+    }
+
+    /// How many users there are on all pages of a list.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `users:manage`.
+    pub async fn count_users(&self, caller: &Caller, search: Option<&str>) -> Result<i64, Error> {
+        caller.require(Scope::UsersManage)?;
+        let term = search_term(search.unwrap_or_default())?;
+        let count = self
+            .store
+            .read(move |connection| user::count_users(connection, &term));
+        Ok(count.await?)
+    }
+
+    /// A page of the credentials that a user owns: whoever sees the user may see them, never their values.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for bad page arguments.
+    pub async fn credentials_of(
+        &self,
+        list: &CredentialList,
+        arguments: &PageArguments,
+    ) -> Result<(Page<Credential>, ListKey), Error> {
+        self.list_credentials(list, arguments).await
+    }
+
+    /// Removes a user. The credentials that they own go with them, or to another user. Tokens that were issued to them until
+    /// now are refused from now on.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `users:manage`; [`Error::Rejected`] for IDs that are no user's.
+    pub async fn delete_user(
+        &self,
+        caller: &Caller,
+        id: Option<Id<User>>,
+        transfer_to: Option<Option<Id<User>>>,
+    ) -> Result<RemovedUser, Error> {
+        caller.require(Scope::UsersManage)?;
+        let id = id.ok_or(Problem::UserNotFound(UserArgument::User))?;
+        let transfer_to = match transfer_to {
+            Some(given) => Some(given.ok_or(Problem::UserNotFound(UserArgument::TransferTo))?),
+            None => None,
+        };
+        let keyring = Arc::clone(&self.keyring);
+        let removed = self
+            .change(caller, move |connection, recorder| {
+                let removed = user::find_user(connection, id)?
+                    .ok_or(Problem::UserNotFound(UserArgument::User))?;
+                let heir = find_heir(connection, &removed, transfer_to)?;
+                let owned = credential::list_credentials_of(connection, id)?;
+                let mut deleted_credentials = Vec::new();
+                for credential in &owned {
+                    if let Some(heir) = &heir {
+                        transfer(connection, &keyring, recorder, credential, heir)?;
+                    } else {
+                        delete(connection, recorder, credential)?;
+                        deleted_credentials.push(credential.id);
+                    }
+                }
+                user::delete_user(connection, id)?;
+                note_removal(connection, &removed.key, recorder.now())?;
+                let subject = Subject {
+                    user_id: Some(id),
+                    ..Subject::default()
+                };
+                recorder.record(connection, AuditAction::UserDeleted, &subject)?;
+                Ok(RemovedUser {
+                    user: removed,
+                    deleted_credentials,
+                })
+            })
+            .await?;
+        self.known_users.forget(&removed.user.key);
+        Ok(removed)
+    }
+}
+
+impl Caller {
+    /// The email of a user, if the caller may see it: it is the caller's own, or they may manage users.
+    #[must_use]
+    pub fn visible_email<'a>(&self, user: &'a User) -> Option<&'a str> {
+        let may_see = user.id == self.user.id || self.has(Scope::UsersManage);
+        user.profile.email.as_deref().filter(|_| may_see)
+    }
+}
+
+fn find_heir(
+    connection: &mut DatabaseConnection,
+    removed: &User,
+    transfer_to: Option<Id<User>>,
+) -> Result<Option<User>, Error> {
+    let Some(heir_id) = transfer_to else {
+        return Ok(None);
+    };
+    if heir_id == removed.id {
+        return Err(Problem::TransferToRemoved.into());
+    }
+    let heir = user::find_user(connection, heir_id)?
+        .ok_or(Problem::UserNotFound(UserArgument::TransferTo))?;
+    Ok(Some(heir))
+}
+
+fn note_removal(
+    connection: &mut DatabaseConnection,
+    key: &UserKey,
+    at: Timestamp,
+) -> Result<(), Error> {
+    if user::update_removal(connection, key, at)? == 0 {
+        user::insert_removal(connection, key, at)?;
+    }
+    Ok(())
+}

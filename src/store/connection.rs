@@ -1,0 +1,140 @@
+//! Connections: one type for both databases, and how each is set up.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::R2D2Connection;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+
+use super::error::StoreError;
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum DatabaseConnection {
+    /// A file on this machine.
+    Sqlite(SqliteConnection),
+    /// A server.
+    Postgres(PgConnection),
+}
+
+/// How long SQLite waits for another process that writes, in milliseconds.
+const SQLITE_BUSY_TIMEOUT_MS: u32 = 2_000;
+
+/// Set on every connection. `secure_delete` overwrites what is deleted; `synchronous=FULL` makes a commit durable;
+/// `trusted_schema=OFF` keeps a schema that somebody changed from running functions.
+const SQLITE_SETTINGS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA secure_delete = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA cell_size_check = ON;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// Where the database is. `Debug` shows no password.
+#[derive(Clone)]
+pub enum Database {
+    /// A file in the data directory.
+    Sqlite(PathBuf),
+    /// The URL of a server.
+    Postgres(String),
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(formatter, "Sqlite({})", path.display()),
+            Self::Postgres(_) => formatter.write_str("Postgres(…)"),
+        }
+    }
+}
+
+impl Database {
+    /// Opens a connection for reading and writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened or the server does not answer.
+    pub fn connect(&self) -> Result<DatabaseConnection, StoreError> {
+        match self {
+            Self::Sqlite(path) => {
+                let mut connection = open_sqlite(path, "rwc")?;
+                connection.batch_execute(SQLITE_SETTINGS)?;
+                Ok(DatabaseConnection::Sqlite(connection))
+            }
+            Self::Postgres(url) => {
+                let connection = PgConnection::establish(url)
+                    .map_err(|_library_text| StoreError::Unavailable)?;
+                Ok(DatabaseConnection::Postgres(connection))
+            }
+        }
+    }
+
+    /// Opens a connection that cannot change anything: what start-up looks through before it trusts its keys. `None` when
+    /// there is no database yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened or the server does not answer.
+    pub fn connect_read_only(&self) -> Result<Option<DatabaseConnection>, StoreError> {
+        match self {
+            Self::Sqlite(path) if !path.exists() => Ok(None),
+            Self::Sqlite(path) => Ok(Some(DatabaseConnection::Sqlite(open_sqlite(path, "ro")?))),
+            Self::Postgres(_) => self.connect().map(Some),
+        }
+    }
+}
+
+fn open_sqlite(path: &Path, mode: &str) -> Result<SqliteConnection, StoreError> {
+    let url = sqlite_url(path, mode).ok_or(StoreError::Unavailable)?;
+    let mut connection =
+        SqliteConnection::establish(&url).map_err(|_library_text| StoreError::Unavailable)?;
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS};"))?;
+    Ok(connection)
+}
+
+/// The URI of a database file (sqlite.org/uri.html). What has a meaning in URIs is escaped.
+fn sqlite_url(path: &Path, mode: &str) -> Option<String> {
+    let path = path.to_str()?;
+    let escaped = path
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    Some(format!("file:{escaped}?mode={mode}"))
+}
+
+/// What r2d2 needs to know to keep connections.
+#[derive(Debug)]
+pub struct ConnectionManager {
+    /// Where the database is.
+    pub database: Database,
+}
+
+/// r2d2 wants an error with a text: this one has none to tell.
+#[derive(Debug)]
+pub struct ConnectionRefused;
+
+impl fmt::Display for ConnectionRefused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the database cannot be reached")
+    }
+}
+
+impl std::error::Error for ConnectionRefused {}
+
+impl diesel::r2d2::ManageConnection for ConnectionManager {
+    type Connection = DatabaseConnection;
+    type Error = ConnectionRefused;
+
+    fn connect(&self) -> Result<DatabaseConnection, ConnectionRefused> {
+        self.database.connect().map_err(|_error| ConnectionRefused)
+    }
+
+    fn is_valid(&self, connection: &mut DatabaseConnection) -> Result<(), ConnectionRefused> {
+        connection.ping().map_err(|_error| ConnectionRefused)
+    }
+
+    fn has_broken(&self, connection: &mut DatabaseConnection) -> bool {
+        std::thread::panicking() || connection.is_broken()
+    }
+}

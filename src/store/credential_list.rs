@@ -1,0 +1,188 @@
+//! Lists of credentials: three orders, two directions, search by name.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
+
+use super::connection::{DatabaseConnection, MultiBackend};
+use super::credential::{CREDENTIAL_COLUMNS, CredentialColumns, CredentialRow, credential_of};
+use super::error::StoreError;
+use super::schema::{credentials, users};
+use super::search;
+use crate::types::credential::{Credential, CredentialOrder, CredentialPlace};
+use crate::types::id::Id;
+use crate::types::page::{Direction, Page, PageRequest};
+use crate::types::user::User;
+
+type Listed<'a> = diesel::helper_types::IntoBoxed<
+    'a,
+    diesel::helper_types::Select<
+        diesel::helper_types::InnerJoin<credentials::table, users::table>,
+        CredentialColumns,
+    >,
+    MultiBackend,
+>;
+
+/// Narrows a list of credentials.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialFilter {
+    /// Only those whose folded name contains this; empty for all.
+    pub term: String,
+    /// Only those of this owner.
+    pub owner_id: Option<Id<User>>,
+}
+
+/// A page of credentials.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_credentials(
+    connection: &mut DatabaseConnection,
+    filter: &CredentialFilter,
+    (order, direction): (CredentialOrder, Direction),
+    request: &PageRequest<CredentialPlace>,
+) -> Result<Page<Credential>, StoreError> {
+    let narrowing = search::narrowing_query(connection, &filter.term)?;
+    let mut query = credentials::table
+        .inner_join(users::table)
+        .select(CREDENTIAL_COLUMNS)
+        .into_boxed::<MultiBackend>();
+    if let Some(owner_id) = filter.owner_id {
+        query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
+    }
+    if !filter.term.is_empty() {
+        query = query.filter(
+            credentials::name_key
+                .like(search::contains_pattern(&filter.term))
+                .escape(search::ESCAPE),
+        );
+    }
+    if let Some(narrowing) = narrowing {
+        query = query.filter(narrowed(narrowing));
+    }
+    let (behind, before) = match direction {
+        Direction::Ascending => (Bound::Above, Bound::Below),
+        Direction::Descending => (Bound::Below, Bound::Above),
+    };
+    if let Some(place) = &request.after {
+        query = bounded(query, order, behind, place);
+    }
+    if let Some(place) = &request.before {
+        query = bounded(query, order, before, place);
+    }
+    let rows: Vec<CredentialRow> = ordered(query, order, direction.read_from(request.side))
+        .limit(request.row_limit())
+        .load(connection)?;
+    let credentials: Result<Vec<Credential>, StoreError> =
+        rows.into_iter().map(credential_of).collect();
+    Ok(request.page(credentials?))
+}
+
+/// How many credentials a list has, on all pages together.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn count_credentials(
+    connection: &mut DatabaseConnection,
+    filter: &CredentialFilter,
+) -> Result<i64, StoreError> {
+    let narrowing = search::narrowing_query(connection, &filter.term)?;
+    let mut query = credentials::table.count().into_boxed::<MultiBackend>();
+    if let Some(owner_id) = filter.owner_id {
+        query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
+    }
+    if !filter.term.is_empty() {
+        query = query.filter(
+            credentials::name_key
+                .like(search::contains_pattern(&filter.term))
+                .escape(search::ESCAPE),
+        );
+    }
+    if let Some(narrowing) = narrowing {
+        query = query.filter(narrowed(narrowing));
+    }
+    Ok(query.get_result(connection)?)
+}
+
+/// That a row is among the candidates of the trigram index.
+fn narrowed(
+    query: String,
+) -> diesel::expression::SqlLiteral<
+    Bool,
+    diesel::expression::UncheckedBind<
+        diesel::expression::SqlLiteral<Bool>,
+        diesel::dsl::AsExprOf<String, Text>,
+    >,
+> {
+    sql::<Bool>(
+        "credentials.sequence IN (SELECT rowid FROM credential_trigrams WHERE credential_trigrams MATCH ",
+    )
+    .bind::<Text, _>(query)
+    .sql(")")
+}
+
+#[derive(Clone, Copy)]
+enum Bound {
+    Above,
+    Below,
+}
+
+/// Only what lies on one side of a place. The first comparison is what the index needs; the second breaks ties.
+fn bounded<'a>(
+    query: Listed<'a>,
+    order: CredentialOrder,
+    bound: Bound,
+    place: &CredentialPlace,
+) -> Listed<'a> {
+    let (at, id) = match place {
+        CredentialPlace::Name(name_key) => {
+            let name_key = name_key.clone();
+            return match bound {
+                Bound::Above => query.filter(credentials::name_key.gt(name_key)),
+                Bound::Below => query.filter(credentials::name_key.lt(name_key)),
+            };
+        }
+        CredentialPlace::Time(at, id) => (at.0, id.as_bytes().to_vec()),
+    };
+    match (order, bound) {
+        (CredentialOrder::UpdatedAt, Bound::Above) => query.filter(
+            credentials::updated_at_us
+                .ge(at)
+                .and(credentials::updated_at_us.gt(at).or(credentials::id.gt(id))),
+        ),
+        (CredentialOrder::UpdatedAt, Bound::Below) => query.filter(
+            credentials::updated_at_us
+                .le(at)
+                .and(credentials::updated_at_us.lt(at).or(credentials::id.lt(id))),
+        ),
+        (_, Bound::Above) => query.filter(
+            credentials::created_at_us
+                .ge(at)
+                .and(credentials::created_at_us.gt(at).or(credentials::id.gt(id))),
+        ),
+        (_, Bound::Below) => query.filter(
+            credentials::created_at_us
+                .le(at)
+                .and(credentials::created_at_us.lt(at).or(credentials::id.lt(id))),
+        ),
+    }
+}
+
+fn ordered(query: Listed<'_>, order: CredentialOrder, direction: Direction) -> Listed<'_> {
+    match (order, direction) {
+        (CredentialOrder::Name, Direction::Ascending) => query.order(credentials::name_key.asc()),
+        (CredentialOrder::Name, Direction::Descending) => query.order(credentials::name_key.desc()),
+        (CredentialOrder::CreatedAt, Direction::Ascending) => {
+            query.order((credentials::created_at_us.asc(), credentials::id.asc()))
+        }
+        (CredentialOrder::CreatedAt, Direction::Descending) => {
+            query.order((credentials::created_at_us.desc(), credentials::id.desc()))
+        }
+        (CredentialOrder::UpdatedAt, Direction::Ascending) => {
+            query.order((credentials::updated_at_us.asc(), credentials::id.asc()))
+        }
+        (CredentialOrder::UpdatedAt, Direction::Descending) => {
+            query.order((credentials::updated_at_us.desc(), credentials::id.desc()))
+        }
+    }
+}

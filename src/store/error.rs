@@ -1,0 +1,53 @@
+//! What can go wrong below the rules. The text of a library or a database never goes further than this file: it may hold
+//! what was written.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// Why the store could not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// A row with the same unique value exists.
+    NotUnique,
+    /// A row that the change refers to does not exist.
+    NoReferent,
+    /// The database cannot be reached, or cannot write: its disk is full or failing.
+    Unavailable,
+    /// Too much is waiting already.
+    Overloaded,
+    /// A row holds what no version of this program writes.
+    Unreadable,
+    /// Anything else: a fault of this program.
+    Internal,
+}
+
+impl From<DieselError> for StoreError {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::NotUnique,
+            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+                Self::NoReferent
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+            | DieselError::BrokenTransactionManager => Self::Unavailable,
+            DieselError::DatabaseError(_, information) if is_outage(information.message()) => {
+                Self::Unavailable
+            }
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// Whether a message is one of those by which SQLite says that its file cannot be used (sqlite3_errstr): diesel hands on no code.
+fn is_outage(message: &str) -> bool {
+    const OUTAGES: [&str; 8] = [
+        "database or disk is full",
+        "disk I/O error",
+        "attempt to write a readonly database",
+        "unable to open database file",
+        "database is locked",
+        "database disk image is malformed",
+        "file is not a database",
+        "out of memory",
+    ];
+    OUTAGES.iter().any(|outage| message.contains(outage))
+}

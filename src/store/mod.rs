@@ -1,0 +1,105 @@
+//! Rows in, rows out: all SQL, for both databases, and the writer. Knows no rule.
+//!
+//! A function of a noun's file takes a connection and does one thing. What belongs together is put together by the
+//! layer above, inside [`Store::read`] or [`Store::write`].
+
+pub mod audit;
+pub mod connection;
+pub mod credential;
+pub mod credential_list;
+pub mod error;
+pub mod keyring;
+pub mod migration;
+mod pool;
+mod row;
+pub mod schema;
+mod search;
+pub mod user;
+mod writer;
+
+use diesel::connection::SimpleConnection;
+
+use connection::{Database, DatabaseConnection};
+use error::StoreError;
+use pool::ReadPool;
+use writer::{Writer, WriterThreads};
+
+/// The opened database. Its clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    reads: ReadPool,
+    writer: Writer,
+}
+
+impl Store {
+    /// Starts the writers and the read pool of a database that is migrated.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be opened.
+    pub fn open(database: &Database) -> Result<(Self, StoreEnd), StoreError> {
+        let (writer, threads) = Writer::start(database)?;
+        let store = Self {
+            reads: ReadPool::new(database.clone()),
+            writer,
+        };
+        let end = StoreEnd {
+            threads,
+            database: database.clone(),
+        };
+        Ok((store, end))
+    }
+
+    /// Runs `work` on a read connection, off the event loop.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] when no connection is free within 500 ms, [`StoreError::Unavailable`] when none can be
+    /// opened, and what `work` returns.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut DatabaseConnection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.reads.read(work).await
+    }
+
+    /// Runs `work` in a transaction and answers when it is durable. It may run more than once, as a whole; when it returns
+    /// an error, nothing of it stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] when too many wait, [`StoreError::Unavailable`] when the transaction cannot begin or
+    /// commit, and what `work` returns.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut DatabaseConnection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    /// Whether the database can be read.
+    pub async fn is_reachable(&self) -> bool {
+        let asked: Result<(), StoreError> = self
+            .read(|connection| Ok(connection.batch_execute("SELECT 1")?))
+            .await;
+        asked.is_ok()
+    }
+}
+
+/// What is left to do when the last [`Store`] is gone.
+pub struct StoreEnd {
+    threads: WriterThreads,
+    database: Database,
+}
+
+impl StoreEnd {
+    /// Waits for the writers, and leaves SQLite as one file without a log beside it.
+    pub fn finish(self) {
+        self.threads.join();
+        if let Ok(DatabaseConnection::Sqlite(mut connection)) = self.database.connect() {
+            // When another process still reads, the log stays, and the next start takes it in.
+            let _taken_in = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+    }
+}

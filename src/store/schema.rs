@@ -1,0 +1,93 @@
+//! The tables as diesel knows them: the columns that both databases have. `cargo test the_tables` compares them with the
+//! migrated databases.
+
+diesel::table! {
+    audit_events (id) {
+        id -> Binary,
+        occurred_at_us -> BigInt,
+        action -> Text,
+        actor_issuer -> Text,
+        actor_subject -> Text,
+        credential_id -> Nullable<Binary>,
+        credential_name -> Nullable<Text>,
+        value_version -> Nullable<Integer>,
+        user_id -> Nullable<Binary>,
+        consumer_kind -> Nullable<Text>,
+        consumer_external_id -> Nullable<Text>,
+        consumer_name -> Nullable<Text>,
+        request_id -> Text,
+    }
+}
+
+diesel::table! {
+    credentials (id) {
+        id -> Binary,
+        name -> Text,
+        name_key -> Text,
+        owner_id -> Binary,
+        value_version -> Integer,
+        created_at_us -> BigInt,
+        updated_at_us -> BigInt,
+        value_updated_at_us -> BigInt,
+        data_key_id -> Integer,
+        sealed_value -> Binary,
+    }
+}
+
+diesel::table! {
+    data_keys (id) {
+        id -> Integer,
+        purpose -> Text,
+        wrapped -> Binary,
+    }
+}
+
+diesel::table! {
+    deleted_credentials (id) {
+        id -> Binary,
+        name -> Text,
+        deleted_at_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    keyring (deployment_id) {
+        deployment_id -> Binary,
+        master_key_id -> Binary,
+        generation -> Integer,
+        check_value -> Binary,
+    }
+}
+
+diesel::table! {
+    removed_users (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        removed_at_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Binary,
+        issuer -> Text,
+        subject -> Text,
+        name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        name_key -> Text,
+        search_key -> Text,
+        created_at_us -> BigInt,
+    }
+}
+
+diesel::joinable!(credentials -> users (owner_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    audit_events,
+    credentials,
+    data_keys,
+    deleted_credentials,
+    keyring,
+    removed_users,
+    users,
+);

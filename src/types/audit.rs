@@ -1,0 +1,109 @@
+//! Audit events: what was done, by whom, to what. They never hold a value.
+
+use super::clock::Timestamp;
+use super::consumer::Consumer;
+use super::credential::Credential;
+use super::id::Id;
+use super::user::User;
+
+/// What an audit event records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditAction {
+    /// A credential was created.
+    CredentialCreated,
+    /// A credential was renamed.
+    CredentialRenamed,
+    /// A credential's value was replaced.
+    CredentialRotated,
+    /// A credential was given to another owner.
+    CredentialTransferred,
+    /// A credential was deleted.
+    CredentialDeleted,
+    /// A value was handed to a runtime.
+    CredentialResolved,
+    /// A runtime asked for a value that it already held.
+    CredentialNotModified,
+    /// A resolve was refused.
+    CredentialResolveRefused,
+    /// A user was removed.
+    UserDeleted,
+}
+
+impl AuditAction {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::CredentialCreated,
+        Self::CredentialRenamed,
+        Self::CredentialRotated,
+        Self::CredentialTransferred,
+        Self::CredentialDeleted,
+        Self::CredentialResolved,
+        Self::CredentialNotModified,
+        Self::CredentialResolveRefused,
+        Self::UserDeleted,
+    ];
+
+    /// The word that the database keeps.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CredentialCreated => "CREDENTIAL_CREATED",
+            Self::CredentialRenamed => "CREDENTIAL_RENAMED",
+            Self::CredentialRotated => "CREDENTIAL_ROTATED",
+            Self::CredentialTransferred => "CREDENTIAL_TRANSFERRED",
+            Self::CredentialDeleted => "CREDENTIAL_DELETED",
+            Self::CredentialResolved => "CREDENTIAL_RESOLVED",
+            Self::CredentialNotModified => "CREDENTIAL_NOT_MODIFIED",
+            Self::CredentialResolveRefused => "CREDENTIAL_RESOLVE_REFUSED",
+            Self::UserDeleted => "USER_DELETED",
+        }
+    }
+
+    /// Reads the word that the database keeps.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+}
+
+/// A record of something that was done.
+#[derive(Clone, Debug)]
+pub struct AuditEvent {
+    /// Rises in the order in which events were written.
+    pub id: Id<AuditEvent>,
+    /// When it was done.
+    pub occurred_at: Timestamp,
+    /// What was done.
+    pub action: AuditAction,
+    /// The issuer of the actor's token.
+    pub actor_issuer: String,
+    /// The subject of the actor's token.
+    pub actor_subject: String,
+    /// The credential, when the event is about one.
+    pub credential_id: Option<Id<Credential>>,
+    /// Its name at that time.
+    pub credential_name: Option<String>,
+    /// The version of the value concerned.
+    pub value_version: Option<i32>,
+    /// The user, when the event is about one: who was removed, or who owns the credential from now on.
+    pub user_id: Option<Id<User>>,
+    /// The consumer that asked, for a resolve.
+    pub consumer: Option<Consumer>,
+    /// The ID of the request.
+    pub request_id: String,
+}
+
+/// Narrows a list of audit events.
+#[derive(Clone, Debug, Default)]
+pub struct AuditEventFilter {
+    /// Only events with one of these actions; `None` for all.
+    pub actions: Option<Vec<AuditAction>>,
+    /// Only events of this actor.
+    pub actor_subject: Option<String>,
+    /// Only events about this credential.
+    pub credential_id: Option<Id<Credential>>,
+    /// Only events at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only events before this time.
+    pub until: Option<Timestamp>,
+}

@@ -1,0 +1,13 @@
+//! The words of every layer: names, IDs, secrets, times, pages. Parsed once, valid for ever. No I/O.
+
+pub mod audit;
+pub mod clock;
+pub mod consumer;
+pub mod credential;
+pub mod id;
+pub mod keyring;
+pub mod page;
+pub mod scope;
+pub mod secret;
+pub mod text;
+pub mod user;
