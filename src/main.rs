@@ -1,1 +1,57 @@
-fn main() {}
+//! The `credence` command.
+
+mod command;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use credence::config::{LogFormat, LogSettings};
+use credence::failure::{Failure, FailureKind};
+use tracing_subscriber::EnvFilter;
+
+use command::CommandLine;
+
+fn main() -> ExitCode {
+    // Whatever is written, nobody else on the machine may read it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                FailureKind::Usage.exit_code()
+            } else {
+                0
+            };
+            // When not even this can be written, there is nobody to tell.
+            let _printed = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let outcome = start_log(line.log()).and_then(|()| line.run());
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            command::tell(&format!("credence: {failure}"));
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+fn start_log(settings: &LogSettings) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&settings.log).map_err(|_library_text| {
+        Failure::new(
+            FailureKind::Usage,
+            "--log is no filter: write a level, such as info, or levels by module, such as info,credence::http=debug",
+        )
+    })?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Human => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

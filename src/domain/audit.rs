@@ -85,17 +85,19 @@ impl Domain {
         }
     }
 
-    /// A page of events, the newest first, and the key of its list.
+    /// A page of events, the newest first, and the key of its list. The question may be one that could not be understood:
+    /// who may not ask is told that first.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `audit:read`; [`Error::BadArgument`] for bad page arguments.
     pub async fn audit_events(
         &self,
         caller: &Caller,
-        filter: AuditEventFilter,
+        question: Result<Option<AuditQuestion>, Error>,
         arguments: &PageArguments,
     ) -> Result<(Page<AuditEvent>, ListKey), Error> {
         caller.require(Scope::AuditRead)?;
+        let filter = question?.unwrap_or_default().filter();
         let list = list_key(&filter);
         let request = self.page_request(&list, arguments)?;
         let page = self
@@ -104,6 +106,44 @@ impl Domain {
             .await?;
         Ok((page, list))
     }
+}
+
+/// Which audit events are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuestion {
+    /// Only events with one of these actions; `None` for all.
+    pub actions: Option<Vec<AuditAction>>,
+    /// Only events of this actor.
+    pub actor_subject: Option<String>,
+    /// Only events about this credential; the inner `None` is a malformed ID, about which there are none.
+    pub credential_id: Option<Option<Id<Credential>>>,
+    /// Only events at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only events before this time.
+    pub until: Option<Timestamp>,
+}
+
+impl AuditQuestion {
+    fn filter(self) -> AuditEventFilter {
+        let nobodys = self.credential_id.is_some_and(|id| id.is_none());
+        AuditEventFilter {
+            actions: if nobodys {
+                Some(Vec::new())
+            } else {
+                self.actions
+            },
+            actor_subject: self.actor_subject,
+            credential_id: self.credential_id.flatten(),
+            since: self.since,
+            until: self.until,
+        }
+    }
+}
+
+/// An event's place in the list of events.
+#[must_use]
+pub const fn place(event: &AuditEvent) -> Id<AuditEvent> {
+    event.id
 }
 
 fn list_key(filter: &AuditEventFilter) -> ListKey {

@@ -17,6 +17,7 @@ use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::page::Page;
 use crate::types::scope::Scope;
+use crate::types::text;
 use crate::types::user::{User, UserKey, UserPlace};
 
 /// What became of a removed user.
@@ -160,4 +161,13 @@ fn note_removal(
         user::insert_removal(connection, key, at)?;
     }
     Ok(())
+}
+
+/// A user's place in the list of users.
+#[must_use]
+pub fn place(user: &User) -> UserPlace {
+    UserPlace {
+        name_key: text::fold(user.display_name()),
+        id: user.id,
+    }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
-use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel::sql_types::{Integer, Text};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 
 use super::error::StoreError;
 
@@ -16,6 +17,45 @@ pub enum DatabaseConnection {
     Sqlite(SqliteConnection),
     /// A server.
     Postgres(PgConnection),
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Integer)]
+    found: i32,
+}
+
+impl DatabaseConnection {
+    /// Whether there is a table of this name.
+    ///
+    /// # Errors
+    /// A [`StoreError`] when the database cannot be read.
+    pub fn has_table(&mut self, name: &str) -> Result<bool, StoreError> {
+        let found: Found = match self {
+            Self::Sqlite(sqlite) => diesel::sql_query(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?) AS found",
+            )
+            .bind::<Text, _>(name)
+            .get_result(sqlite)?,
+            Self::Postgres(postgres) => {
+                diesel::sql_query("SELECT CASE WHEN to_regclass($1) IS NULL THEN 0 ELSE 1 END AS found")
+                    .bind::<Text, _>(name)
+                    .get_result(postgres)?
+            }
+        };
+        Ok(found.found != 0)
+    }
+
+    /// Runs `work` in a transaction of its own: for what happens before the writers are there.
+    ///
+    /// # Errors
+    /// What `work` returns, and [`StoreError::Unavailable`] when the transaction cannot be committed.
+    pub fn in_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.transaction(work)
+    }
 }
 
 /// How long SQLite waits for another process that writes, in milliseconds.

@@ -1,0 +1,195 @@
+//! The one assembly of the server, used by `main` and by the tests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::{ServeSettings, TokenSettings};
+use crate::crypto::keyring::Keyring;
+use crate::crypto::master_key::MasterKey;
+use crate::crypto::token::TokenVerifier;
+use crate::crypto::token_key::TokenKeys;
+use crate::data_directory::{DataDirectory, DataDirectoryLock, read_key_file, read_secret_file};
+use crate::domain::Domain;
+use crate::failure::{Failure, FailureKind};
+use crate::graphql::execution::Api;
+use crate::http::{self, Endpoint, connection};
+use crate::keyring_start::open_keyring;
+use crate::local_mode::{self, SigningKey};
+use crate::store::connection::Database;
+use crate::store::{Store, StoreEnd};
+use crate::types::clock::Clock;
+
+/// A server that is ready to serve.
+pub struct App {
+    listener: TcpListener,
+    endpoint: Endpoint,
+    store_end: StoreEnd,
+    lock: DataDirectoryLock,
+    /// The address that it listens at.
+    pub address: SocketAddr,
+    /// Whether it signs its own tokens.
+    pub is_local: bool,
+}
+
+impl App {
+    /// Opens the database and the keys, and listens. Nothing is changed in a database whose master key is another one.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says what to do.
+    pub async fn start(settings: &ServeSettings, clock: Clock) -> Result<Self, Failure> {
+        let is_local = settings.tokens.is_local();
+        check_address(settings, is_local)?;
+        let directory = DataDirectory::create(&settings.data.data_dir)?;
+        let lock = directory.lock()?;
+        let master_key = read_master_key(settings, &directory, is_local)?;
+        let database = Database::Sqlite(directory.database());
+        directory.touch_database()?;
+        let keyring = Arc::new(open_keyring(&database, &master_key)?);
+        let (tokens, removal_leeway_seconds) =
+            token_verifier(&settings.tokens, &directory, &keyring)?;
+        let (store, store_end) =
+            Store::open(&database).map_err(|_error| database_failure(&directory))?;
+        let domain = Arc::new(Domain::new(
+            store,
+            keyring,
+            tokens,
+            clock,
+            removal_leeway_seconds,
+        ));
+        let api = Api::new(Arc::clone(&domain))
+            .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
+        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+            let message = format!("cannot listen at {}: {}", settings.listen, error.kind());
+            Failure::new(FailureKind::InputOutput, message)
+        })?;
+        let address = listener.local_addr().unwrap_or(settings.listen);
+        Ok(Self {
+            listener,
+            endpoint: http::endpoint(api, &domain),
+            store_end,
+            lock,
+            address,
+            is_local,
+        })
+    }
+
+    /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk.
+    pub async fn serve(self, stop: watch::Receiver<bool>) {
+        connection::serve(self.listener, self.endpoint, stop).await;
+        let store_end = self.store_end;
+        // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
+        let _finished = tokio::task::spawn_blocking(move || store_end.finish()).await;
+        drop(self.lock);
+    }
+}
+
+impl TokenSettings {
+    /// Whether no issuer is configured.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        self.jwt_key_file.is_none() && self.jwks_file.is_none()
+    }
+}
+
+fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Failure> {
+    let listen = settings.listen;
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    if is_local {
+        return Err(Failure::configuration(format!(
+            "without --jwt-key-file or --jwks-file the server is in local mode and listens on loopback only, not at {listen}"
+        )));
+    }
+    if settings.behind_tls_proxy {
+        return Ok(());
+    }
+    Err(Failure::configuration(format!(
+        "{listen} is reached by other machines, and tokens and values must not travel in plain: put a proxy that terminates \
+         TLS in front and say so with --behind-tls-proxy"
+    )))
+}
+
+fn read_master_key(
+    settings: &ServeSettings,
+    directory: &DataDirectory,
+    is_local: bool,
+) -> Result<MasterKey, Failure> {
+    let path = match &settings.master_key_file {
+        Some(path) => path.clone(),
+        None if is_local => {
+            local_mode::create_master_key(directory)?;
+            directory.master_key()
+        }
+        None => {
+            return Err(Failure::configuration(
+                "no master key: make one with `credence keys generate FILE` and name it with --master-key-file",
+            ));
+        }
+    };
+    let content = read_secret_file(&path)?;
+    let text = str::from_utf8(&content).unwrap_or_default();
+    MasterKey::parse(text)
+        .map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))
+}
+
+/// The verifier of tokens, and how long after a user's removal tokens that were issued to them are still refused, in seconds: in local
+/// mode the issuer's clock is ours.
+fn token_verifier(
+    settings: &TokenSettings,
+    directory: &DataDirectory,
+    keyring: &Keyring,
+) -> Result<(TokenVerifier, i64), Failure> {
+    let audience = settings.jwt_audience.clone();
+    let leeway_seconds = settings.jwt_leeway_seconds;
+    let Some(keys) = issuer_keys(settings)? else {
+        let keys = SigningKey::create(directory)?.token_keys()?;
+        let issuer = local_mode::issuer(keyring.deployment_id());
+        return Ok((
+            TokenVerifier::new(keys, issuer, audience, leeway_seconds),
+            0,
+        ));
+    };
+    let issuer = settings.jwt_issuer.clone().ok_or_else(|| {
+        Failure::configuration(
+            "--jwt-issuer is missing: the `iss` claim of the tokens that are to be accepted",
+        )
+    })?;
+    Ok((
+        TokenVerifier::new(keys, issuer, audience, leeway_seconds),
+        leeway_seconds,
+    ))
+}
+
+fn issuer_keys(settings: &TokenSettings) -> Result<Option<TokenKeys>, Failure> {
+    let rsa = settings.jwt_rsa_algorithm.into();
+    let (path, keys) = if let Some(path) = &settings.jwt_key_file {
+        let content = read_key_file(path)?;
+        let keys = if TokenKeys::is_pem(&content) {
+            TokenKeys::from_pem(str::from_utf8(&content).unwrap_or_default(), rsa)
+        } else {
+            // Whoever reads the shared secret can sign tokens.
+            TokenKeys::from_secret(&read_secret_file(path)?)
+        };
+        (path, keys)
+    } else if let Some(path) = &settings.jwks_file {
+        (path, TokenKeys::from_key_set(&read_key_file(path)?, rsa))
+    } else {
+        return Ok(None);
+    };
+    keys.map(Some)
+        .map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))
+}
+
+fn database_failure(directory: &DataDirectory) -> Failure {
+    Failure::new(
+        FailureKind::DatabaseUnreachable,
+        format!(
+            "the database {} cannot be opened",
+            directory.database().display()
+        ),
+    )
+}

@@ -1,0 +1,82 @@
+//! `credence serve`.
+
+use std::process;
+
+use credence::app::App;
+use credence::config::ServeSettings;
+use credence::failure::{Failure, FailureKind};
+use credence::types::clock::Clock;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+/// Serves until the process is told to stop.
+pub fn run(settings: &ServeSettings) -> Result<(), Failure> {
+    let runtime = Runtime::new().map_err(|error| {
+        let message = format!(
+            "the threads of the server cannot be started: {}",
+            error.kind()
+        );
+        Failure::new(FailureKind::Software, message)
+    })?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
+    let stop = stop_on_signal()?;
+    let app = App::start(settings, Clock::system()).await?;
+    super::print(&greeting(&app, settings))?;
+    tracing::info!(address = %app.address, local_mode = app.is_local, "serving");
+    app.serve(stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn greeting(app: &App, settings: &ServeSettings) -> String {
+    let address = app.address;
+    let directory = settings.data.data_dir.display();
+    let serving = format!(
+        "Credence serves GraphQL at http://{address}/graphql, with its data in {directory}.\n"
+    );
+    if !app.is_local {
+        return serving;
+    }
+    format!(
+        "{serving}\n\
+         This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
+         database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
+         Next, in another terminal, make a token and ask who you are:\n\n    \
+         TOKEN=$(credence token --sub \"$USER\" --role admin --data-dir {directory})\n    \
+         curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
+         -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
+         Ctrl-C stops the server.\n"
+    )
+}
+
+/// Turns true at the first signal to stop. The second one ends the process at once.
+fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    let listen = |kind: SignalKind| {
+        signal(kind).map_err(|error| {
+            let message = format!("signals cannot be received: {}", error.kind());
+            Failure::new(FailureKind::Software, message)
+        })
+    };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        next(&mut terminate, &mut interrupt).await;
+        // Nobody listens any more when serving has ended by itself.
+        let _listening = stop.send(true);
+        next(&mut terminate, &mut interrupt).await;
+        process::exit(1);
+    });
+    Ok(stopped)
+}
+
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

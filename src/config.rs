@@ -1,0 +1,141 @@
+//! Every setting: its name, its default and its meaning. Settings name files that hold secrets, and hold none themselves.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
+use crate::crypto::token_key::RsaAlgorithm;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// The algorithm of RSA keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RsaAlgorithmSetting {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[default]
+    #[value(name = "RS256")]
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    #[value(name = "PS256")]
+    Ps256,
+}
+
+impl From<RsaAlgorithmSetting> for RsaAlgorithm {
+    fn from(setting: RsaAlgorithmSetting) -> Self {
+        match setting {
+            RsaAlgorithmSetting::Rs256 => Self::Rs256,
+            RsaAlgorithmSetting::Ps256 => Self::Ps256,
+        }
+    }
+}
+
+/// The settings of the log.
+#[derive(Args, Clone, Debug)]
+pub struct LogSettings {
+    /// How the log is written, on standard error
+    #[arg(
+        long,
+        global = true,
+        env = "CREDENCE_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace, also by module (info,credence::http=debug)
+    #[arg(
+        long,
+        global = true,
+        env = "CREDENCE_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+}
+
+/// Where the data is.
+#[derive(Args, Clone, Debug)]
+pub struct DataSettings {
+    /// The directory of the database and, in local mode, of the keys
+    #[arg(
+        long,
+        env = "CREDENCE_DATA_DIR",
+        default_value = "./credence-data",
+        value_name = "DIRECTORY"
+    )]
+    pub data_dir: PathBuf,
+}
+
+/// The settings of `serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeSettings {
+    /// The address to listen at
+    #[arg(
+        long,
+        env = "CREDENCE_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub listen: SocketAddr,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataSettings,
+    /// The file of the master key, made by `credence keys generate FILE`; local mode makes its own
+    #[arg(long, env = "CREDENCE_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// Whose tokens are accepted.
+    #[command(flatten)]
+    pub tokens: TokenSettings,
+    /// Listen at an address that other machines reach: a proxy in front terminates TLS
+    #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY")]
+    pub behind_tls_proxy: bool,
+}
+
+/// Whose tokens are accepted. Without a key, the server is in local mode and signs its own.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Tokens")]
+pub struct TokenSettings {
+    /// A public key in PEM form, or a secret of 32 bytes or more shared with the issuer (HS256)
+    #[arg(
+        long,
+        env = "CREDENCE_JWT_KEY_FILE",
+        value_name = "FILE",
+        conflicts_with = "jwks_file"
+    )]
+    pub jwt_key_file: Option<PathBuf>,
+    /// A JSON Web Key Set with the issuer's public keys
+    #[arg(long, env = "CREDENCE_JWKS_FILE", value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
+    /// The `iss` claim that tokens must have
+    #[arg(long, env = "CREDENCE_JWT_ISSUER", value_name = "ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// The `aud` claim that tokens must have, alone or among others
+    #[arg(
+        long,
+        env = "CREDENCE_JWT_AUDIENCE",
+        default_value = "credence",
+        value_name = "AUDIENCE"
+    )]
+    pub jwt_audience: String,
+    /// The algorithm of RSA keys that do not say theirs
+    #[arg(long, env = "CREDENCE_JWT_RSA_ALGORITHM", value_enum, default_value_t)]
+    pub jwt_rsa_algorithm: RsaAlgorithmSetting,
+    /// How far the issuer's clock may be from this machine's, in seconds: 0 to 60
+    #[arg(
+        long,
+        env = "CREDENCE_JWT_LEEWAY_SECONDS",
+        default_value_t = LEEWAY_DEFAULT_SECONDS,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(i64).range(0..=60)
+    )]
+    pub jwt_leeway_seconds: i64,
+}

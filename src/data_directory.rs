@@ -1,0 +1,211 @@
+//! The data directory: the database, the lock of the server, and the keys of local mode. Nobody but its owner may read it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::geteuid;
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, FailureKind};
+
+/// The largest key file, in bytes: a key set of fifty keys has room in it.
+const KEY_FILE_LIMIT_BYTES: u64 = 256 * 1024;
+
+/// A data directory that exists.
+#[derive(Clone, Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+}
+
+impl DataDirectory {
+    /// Opens a data directory, and makes it when it does not exist.
+    ///
+    /// # Errors
+    /// [`FailureKind::InputOutput`] when it cannot be made, or is no directory.
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| Failure::file(path, "made a data directory", &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a data directory that must exist.
+    ///
+    /// # Errors
+    /// [`FailureKind::Configuration`] when it does not.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        if path.is_dir() {
+            return Ok(Self {
+                path: path.to_owned(),
+            });
+        }
+        Err(Failure::configuration(format!(
+            "there is no data directory {}: start `credence serve` once, or name another one with --data-dir",
+            path.display()
+        )))
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join("credence.db")
+    }
+
+    /// Where local mode keeps its master key.
+    #[must_use]
+    pub fn master_key(&self) -> PathBuf {
+        self.path.join("master.key")
+    }
+
+    /// Where local mode keeps the key that signs its tokens.
+    #[must_use]
+    pub fn signing_key(&self) -> PathBuf {
+        self.path.join("signing.key")
+    }
+
+    /// Makes an empty database file that only its owner may read, unless there is one: SQLite gives the files beside it the
+    /// same mode.
+    ///
+    /// # Errors
+    /// [`FailureKind::InputOutput`] when it cannot be made.
+    pub fn touch_database(&self) -> Result<(), Failure> {
+        let path = self.database();
+        match new_private_file(&path) {
+            Ok(_file) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(Failure::file(&path, "made", &error)),
+        }
+    }
+
+    /// Takes the directory for one server. The lock goes with the process, however it ends.
+    ///
+    /// # Errors
+    /// [`FailureKind::DataDirectoryInUse`] when another server has it.
+    pub fn lock(&self) -> Result<DataDirectoryLock, Failure> {
+        let path = self.path.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| Failure::file(&path, "opened", &error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(DataDirectoryLock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new(
+                FailureKind::DataDirectoryInUse,
+                format!(
+                    "another server has the data directory {}: stop it, or give this one another --data-dir",
+                    self.path.display()
+                ),
+            )),
+            Err(error) => Err(Failure::file(&path, "locked", &error.into())),
+        }
+    }
+}
+
+/// The lock on a data directory, held as long as this lives.
+#[derive(Debug)]
+pub struct DataDirectoryLock {
+    _file: File,
+}
+
+/// Reads a file with a secret key in it. Nobody else may be able to read it.
+///
+/// # Errors
+/// [`FailureKind::Configuration`] when it is missing, not a file, too large, or readable by others.
+pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let file = open_key_file(path)?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| Failure::file(path, "read", &error))?;
+    let owner = metadata.uid();
+    if owner != 0 && owner != geteuid().as_raw() {
+        return Err(Failure::configuration(format!(
+            "{} belongs to another user: only this server's user or root may own a secret key",
+            path.display()
+        )));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(Failure::configuration(format!(
+            "{} can be read by others: run `chmod 600` on it",
+            path.display()
+        )));
+    }
+    read_all(path, file)
+}
+
+/// Reads a file with public keys in it.
+///
+/// # Errors
+/// [`FailureKind::Configuration`] when it is missing, not a file, or too large.
+pub fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_all(path, open_key_file(path)?)
+}
+
+/// Writes a new file that only its owner may read, durably.
+///
+/// # Errors
+/// [`FailureKind::InputOutput`] when there is a file of the name already, or none can be written.
+pub fn write_secret_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let written = new_private_file(path).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::new(
+            FailureKind::InputOutput,
+            format!(
+                "{} exists already: nothing is ever written over a key",
+                path.display()
+            ),
+        ),
+        _ => Failure::file(path, "written", &error),
+    })
+}
+
+fn new_private_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn open_key_file(path: &Path) -> Result<File, Failure> {
+    let configuration =
+        |what: &str| Failure::configuration(format!("the key file {} {what}", path.display()));
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => configuration("does not exist"),
+        kind => configuration(&format!("cannot be opened: {kind}")),
+    })?;
+    match file.metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(configuration("is no regular file")),
+        Ok(metadata) if metadata.len() > KEY_FILE_LIMIT_BYTES => {
+            Err(configuration("is larger than 256 KiB"))
+        }
+        Ok(_) => Ok(file),
+        Err(error) => Err(Failure::file(path, "read", &error)),
+    }
+}
+
+fn read_all(path: &Path, file: File) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut content = Zeroizing::new(Vec::new());
+    file.take(KEY_FILE_LIMIT_BYTES)
+        .read_to_end(&mut content)
+        .map_err(|error| Failure::file(path, "read", &error))?;
+    Ok(content)
+}

@@ -1,0 +1,78 @@
+//! Why the process ends without having done what it was asked: what happened, where, and what to do. Each kind has its exit
+//! code (sysexits.h).
+
+use std::fmt;
+use std::path::Path;
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The command line cannot be understood.
+    Usage,
+    /// The database cannot be reached.
+    DatabaseUnreachable,
+    /// A fault of the program.
+    Software,
+    /// A file or a socket cannot be used.
+    InputOutput,
+    /// Another process has the data directory.
+    DataDirectoryInUse,
+    /// The configuration or a key is not right.
+    Configuration,
+}
+
+impl FailureKind {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::DatabaseUnreachable => 69,
+            Self::Software => 70,
+            Self::InputOutput => 74,
+            Self::DataDirectoryInUse => 75,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+/// A failure, told to the operator.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Its kind.
+    pub kind: FailureKind,
+    /// What happened, where, and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of a kind.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// A configuration that is not right.
+    #[must_use]
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Configuration, message)
+    }
+
+    /// A file that cannot be used: `doing` says for what.
+    #[must_use]
+    pub fn file(path: &Path, doing: &str, error: &std::io::Error) -> Self {
+        Self::new(
+            FailureKind::InputOutput,
+            format!("{} cannot be {doing}: {}", path.display(), error.kind()),
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}

@@ -1,0 +1,187 @@
+//! The audit log, as it can be read.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+
+use super::consumer::Consumer;
+use super::context::RequestContext;
+use super::error::ApiError;
+use super::page::{Listed, PageInfo, page_arguments};
+use super::scalar::{DateTime, id, parse_id};
+use crate::domain::audit::{AuditQuestion, place};
+use crate::domain::error::Error;
+use crate::types::audit;
+
+/// What an audit event records.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "audit::AuditAction")]
+pub enum AuditAction {
+    /// A credential was created.
+    CredentialCreated,
+    /// A credential was renamed.
+    CredentialRenamed,
+    /// A credential's value was replaced.
+    CredentialRotated,
+    /// A credential was given to another owner.
+    CredentialTransferred,
+    /// A credential was deleted, alone or with its owner.
+    CredentialDeleted,
+    /// A credential's value was handed to a runtime.
+    CredentialResolved,
+    /// A runtime asked for a value that it already held.
+    CredentialNotModified,
+    /// A resolve was refused: the credential is unknown, deleted or unreadable, or the caller may not resolve.
+    CredentialResolveRefused,
+    /// A user was removed.
+    UserDeleted,
+}
+
+/// A record of something that was done. It never holds a value.
+pub struct AuditEvent(audit::AuditEvent);
+
+impl From<audit::AuditEvent> for AuditEvent {
+    fn from(event: audit::AuditEvent) -> Self {
+        Self(event)
+    }
+}
+
+/// A record of something that was done. It never holds a value.
+#[Object]
+impl AuditEvent {
+    /// The globally unique ID.
+    pub async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// When it was done.
+    async fn occurred_at(&self) -> DateTime {
+        self.0.occurred_at.into()
+    }
+
+    /// What was done.
+    async fn action(&self) -> AuditAction {
+        self.0.action.into()
+    }
+
+    /// The `sub` claim of the one who did it.
+    async fn actor_subject(&self) -> &str {
+        &self.0.actor_subject
+    }
+
+    /// The credential's ID, when the event is about one.
+    async fn credential_id(&self) -> Option<ID> {
+        self.0.credential_id.map(id)
+    }
+
+    /// The credential's name at that time.
+    async fn credential_name(&self) -> Option<&str> {
+        self.0.credential_name.as_deref()
+    }
+
+    /// The version of the value concerned.
+    async fn value_version(&self) -> Option<i32> {
+        self.0.value_version
+    }
+
+    /// The consumer that asked, for a resolve.
+    async fn consumer(&self) -> Option<Consumer> {
+        self.0.consumer.clone().map(Consumer::from)
+    }
+
+    /// The ID of the request, as in the response's `x-request-id` header and the log.
+    async fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+}
+
+/// An audit event's place in a connection.
+#[derive(SimpleObject)]
+pub struct AuditEventEdge {
+    /// The cursor of this place.
+    cursor: String,
+    /// The event.
+    node: AuditEvent,
+}
+
+/// A page of audit events, newest first.
+pub struct AuditEventConnection(Listed<audit::AuditEvent>);
+
+/// A page of audit events, newest first.
+#[Object]
+impl AuditEventConnection {
+    /// The edges of the page.
+    async fn edges(&self, context: &Context<'_>) -> Vec<AuditEventEdge> {
+        let edge = |cursor, event: &audit::AuditEvent| AuditEventEdge {
+            cursor,
+            node: event.clone().into(),
+        };
+        self.0.edges(context.domain(), place, edge)
+    }
+
+    /// The events of the page.
+    async fn nodes(&self) -> Vec<AuditEvent> {
+        self.0.page.items.iter().cloned().map(AuditEvent).collect()
+    }
+
+    /// Information about the page.
+    async fn page_info(&self, context: &Context<'_>) -> PageInfo {
+        self.0.page_info(context.domain(), place)
+    }
+}
+
+/// Narrows a list of audit events.
+#[derive(InputObject)]
+pub struct AuditEventFilter {
+    /// Only events with one of these actions.
+    actions: Option<Vec<AuditAction>>,
+    /// Only events of this actor.
+    actor_subject: Option<String>,
+    /// Only events about this credential, deleted ones included.
+    credential_id: Option<ID>,
+    /// Only events at or after this time.
+    since: Option<DateTime>,
+    /// Only events before this time.
+    until: Option<DateTime>,
+}
+
+impl AuditEventFilter {
+    fn question(self) -> Result<AuditQuestion, Error> {
+        Ok(AuditQuestion {
+            actions: self
+                .actions
+                .map(|actions| actions.into_iter().map(audit::AuditAction::from).collect()),
+            actor_subject: self.actor_subject,
+            credential_id: self.credential_id.as_ref().map(parse_id),
+            since: self.since.map(|time| time.timestamp()).transpose()?,
+            until: self.until.map(|time| time.timestamp()).transpose()?,
+        })
+    }
+}
+
+/// The root field that reads the audit log.
+#[derive(Default)]
+pub struct AuditQuery;
+
+#[Object]
+impl AuditQuery {
+    /// The audit events, newest first. Needs `audit:read`.
+    async fn audit_events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<AuditEventFilter>,
+        #[graphql(desc = "The first so many: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100.")] last: Option<i32>,
+    ) -> Option<Result<AuditEventConnection, ApiError>> {
+        let question = filter.map(AuditEventFilter::question).transpose();
+        let arguments = page_arguments(after, before, first, last);
+        let listed = context
+            .domain()
+            .audit_events(context.caller(), question, &arguments)
+            .await;
+        Some(match listed {
+            Ok((page, key)) => Ok(AuditEventConnection(Listed { page, key })),
+            Err(error) => Err(error.into()),
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! Documents: parsed, validated and measured once, then remembered by their SHA-256.
+//!
+//! The parser and the validation are apollo-compiler's, which agree with the reference implementation where async-graphql's
+//! do not, and whose time is bounded. async-graphql gets the parsed document: neither parses nor validates anything again.
+
+use std::sync::Arc;
+
+use apollo_compiler::ast;
+use apollo_compiler::introspection::check_max_depth;
+use apollo_compiler::parser::Parser;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{ExecutableDocument, Schema};
+use async_graphql::parser::types::ExecutableDocument as ParsedDocument;
+use quick_cache::sync::Cache;
+
+use super::document_conversion::convert;
+use super::document_limit;
+use super::document_problem::{self, DocumentProblem};
+use super::error::{ApiError, ErrorCode};
+use crate::crypto::digest::sha256;
+
+/// How many tokens a document may have.
+const TOKEN_LIMIT: usize = 2_000;
+/// How deep the parser goes: selection sets, lists and objects in each other.
+const RECURSION_LIMIT: usize = 100;
+/// How many documents are remembered.
+const CACHE_LIMIT_DOCUMENTS: usize = 1_000;
+/// Longer documents are checked each time, in bytes.
+const CACHE_LIMIT_BYTES: usize = 16 * 1024;
+
+/// A document that was checked.
+pub struct CheckedDocument {
+    /// As it was validated: variables and the operation are looked up in it.
+    pub validated: Valid<ExecutableDocument>,
+    /// As it is executed.
+    pub parsed: ParsedDocument,
+}
+
+/// Checks documents against the schema.
+pub struct Documents {
+    schema: Valid<Schema>,
+    checked: Cache<[u8; 32], Arc<CheckedDocument>>,
+}
+
+impl Documents {
+    /// Checks documents against a schema in the schema definition language; `None` when it is none.
+    #[must_use]
+    pub fn new(sdl: &str) -> Option<Self> {
+        let schema = Schema::parse_and_validate(sdl, "schema.graphql").ok()?;
+        Some(Self {
+            schema,
+            checked: Cache::new(CACHE_LIMIT_DOCUMENTS),
+        })
+    }
+
+    /// The schema that documents are checked against.
+    #[must_use]
+    pub const fn schema(&self) -> &Valid<Schema> {
+        &self.schema
+    }
+
+    /// Checks a document, or finds that it was checked before.
+    ///
+    /// # Errors
+    /// What is wrong with it, never more than ten problems.
+    pub fn check(&self, source: &str) -> Result<Arc<CheckedDocument>, Vec<DocumentProblem>> {
+        let hash = sha256(source.as_bytes());
+        if let Some(known) = self.checked.get(&hash) {
+            return Ok(known);
+        }
+        let ast = parse(source)?;
+        let checked = Arc::new(self.validate(&ast)?);
+        if source.len() <= CACHE_LIMIT_BYTES && !may_hold_value(&ast) {
+            self.checked.insert(hash, Arc::clone(&checked));
+        }
+        Ok(checked)
+    }
+
+    fn validate(&self, ast: &ast::Document) -> Result<CheckedDocument, Vec<DocumentProblem>> {
+        document_limit::check(ast).map_err(|error| vec![error.into()])?;
+        let validated = ast
+            .to_executable_validate(&self.schema)
+            .map_err(|errors| document_problem::describe_all(&errors))?;
+        for operation in validated.operations.iter() {
+            check_max_depth(&validated, operation).map_err(|_too_deep| {
+                vec![DocumentProblem::from(ApiError::new(
+                    ErrorCode::GraphqlValidationFailed,
+                    "The introspection query goes too deep into lists.",
+                ))]
+            })?;
+        }
+        let parsed = convert(ast).ok_or_else(|| vec![ApiError::internal().into()])?;
+        Ok(CheckedDocument { validated, parsed })
+    }
+}
+
+fn parse(source: &str) -> Result<ast::Document, Vec<DocumentProblem>> {
+    let mut parser = Parser::new()
+        .token_limit(TOKEN_LIMIT)
+        .recursion_limit(RECURSION_LIMIT);
+    parser.parse_ast(source, "document").map_err(|failed| {
+        match parser.tokens_reached() > TOKEN_LIMIT {
+            true => vec![DocumentProblem::from(ApiError::composed(
+                ErrorCode::GraphqlParseFailed,
+                format!("A document has at most {TOKEN_LIMIT} tokens. Send values as variables."),
+            ))],
+            false => document_problem::describe_syntax(&failed.errors),
+        }
+    })
+}
+
+/// Whether a document could hold the value of a credential: it changes something and has a text in it.
+fn may_hold_value(ast: &ast::Document) -> bool {
+    ast.definitions.iter().any(|definition| match definition {
+        ast::Definition::OperationDefinition(operation) => {
+            operation.operation_type == ast::OperationType::Mutation
+        }
+        _ => false,
+    }) && document_limit::has_text(ast)
+}

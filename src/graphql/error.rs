@@ -1,0 +1,157 @@
+//! What clients are told when something cannot be answered. Every message is ours: no text of a library, no value and no
+//! token ever reaches one.
+
+use std::borrow::Cow;
+
+use crate::domain::error::{BadArgument, Denial, Error};
+use crate::types::page::PAGE_SIZE_LIMIT;
+
+/// The codes in `extensions.code`, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// There is no good token.
+    Unauthenticated,
+    /// The token does not allow it.
+    Forbidden,
+    /// A variable or an argument is wrong.
+    BadUserInput,
+    /// The document is no GraphQL.
+    GraphqlParseFailed,
+    /// The document does not fit the schema, or asks for too much.
+    GraphqlValidationFailed,
+    /// The request is none of GraphQL over HTTP.
+    BadRequest,
+    /// The document has no operation of the name.
+    OperationResolutionFailure,
+    /// Too much is going on.
+    Overloaded,
+    /// The database cannot be reached or written.
+    Unavailable,
+    /// A stored value does not open.
+    CredentialUnreadable,
+    /// A fault of the server.
+    InternalServerError,
+}
+
+impl ErrorCode {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BadRequest => "BAD_REQUEST",
+            Self::OperationResolutionFailure => "OPERATION_RESOLUTION_FAILURE",
+            Self::Overloaded => "OVERLOADED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::CredentialUnreadable => "CREDENTIAL_UNREADABLE",
+            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
+        }
+    }
+}
+
+/// An error as clients see it. It has no `Display`, so that a foreign error cannot become one by `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: Cow<'static, str>,
+}
+
+impl ApiError {
+    /// An error with a fixed message.
+    #[must_use]
+    pub const fn new(code: ErrorCode, message: &'static str) -> Self {
+        Self {
+            code,
+            message: Cow::Borrowed(message),
+        }
+    }
+
+    /// An error whose message is put together. It may hold names and numbers of ours, and nothing that was sent.
+    #[must_use]
+    pub const fn composed(code: ErrorCode, message: String) -> Self {
+        Self {
+            code,
+            message: Cow::Owned(message),
+        }
+    }
+
+    /// What is said of a fault, whatever it is.
+    #[must_use]
+    pub const fn internal() -> Self {
+        Self::new(
+            ErrorCode::InternalServerError,
+            "The server failed. Its log has the cause under the ID in `x-request-id`.",
+        )
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(error: ApiError) -> Self {
+        Self {
+            message: String::new(),
+            source: Some(std::sync::Arc::new(error)),
+            extensions: None,
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::BadArgument(argument) => bad_argument(argument),
+            Error::Unauthenticated => Self::new(
+                ErrorCode::Unauthenticated,
+                "The user of this token was removed. Sign in again.",
+            ),
+            Error::Forbidden(denial) => forbidden(&denial),
+            Error::Unreadable => Self::new(
+                ErrorCode::CredentialUnreadable,
+                "The stored value of this credential does not open: it was changed or damaged. Set a new value.",
+            ),
+            Error::Overloaded => Self::new(
+                ErrorCode::Overloaded,
+                "Too much is going on. Try again shortly.",
+            ),
+            Error::Unavailable => Self::new(
+                ErrorCode::Unavailable,
+                "The database cannot be reached or written. Try again shortly.",
+            ),
+            // Problems of an input are user errors, and a change that was overtaken is tried again: neither comes here.
+            Error::Rejected(_) | Error::Overtaken | Error::Internal => Self::internal(),
+        }
+    }
+}
+
+fn bad_argument(argument: BadArgument) -> ApiError {
+    let message = match argument {
+        BadArgument::FirstAndLast => "Give `first` or `last`, not both.".to_owned(),
+        BadArgument::PageSize => format!("`first` and `last` are 1 to {PAGE_SIZE_LIMIT}."),
+        BadArgument::Cursor => "The cursor is none of this list: it belongs to another order or search, or was changed. \
+                                Start from the first page."
+            .to_owned(),
+        BadArgument::TooManyIds => "At most 100 IDs can be asked for at once.".to_owned(),
+        BadArgument::SearchTooLong => "A text to search for has at most 1,024 characters.".to_owned(),
+        BadArgument::Time => "A DateTime is an RFC 3339 date-time, such as 2026-01-31T09:30:00.000Z.".to_owned(),
+    };
+    ApiError::composed(ErrorCode::BadUserInput, message)
+}
+
+fn forbidden(denial: &Denial) -> ApiError {
+    let message = match denial {
+        Denial::NeedsScope(scopes) => {
+            let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+            format!("This needs a token with the scope {}.", names.join(" or "))
+        }
+        Denial::NotOwner => {
+            "The credential is somebody else's: changing it needs a token with the scope credentials:manage.".to_owned()
+        }
+        Denial::TokenLimited => "This token is limited to other credentials.".to_owned(),
+    };
+    ApiError::composed(ErrorCode::Forbidden, message)
+}

@@ -1,0 +1,64 @@
+//! The public words: the schema, and how a document becomes an answer. Translates, decides nothing.
+//!
+//! A noun's file has its types and its root fields. A document goes through [`document`] (checked once, then cached), its
+//! variables through [`variable`], and what went wrong through [`error`].
+
+pub mod audit;
+pub mod consumer;
+pub mod context;
+pub mod credential;
+pub mod credential_mutation;
+pub mod document;
+mod document_conversion;
+mod document_limit;
+mod document_problem;
+pub mod error;
+pub mod execution;
+pub mod node;
+pub mod page;
+pub mod resolve;
+pub mod scalar;
+pub mod sdl;
+pub mod user;
+pub mod user_error;
+pub mod variable;
+
+use std::sync::Arc;
+
+use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, ValidationMode};
+
+use crate::domain::Domain;
+
+/// What can be read.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    node::NodeQuery,
+    credential::CredentialQuery,
+    user::UserQuery,
+    audit::AuditQuery,
+);
+
+/// What can be changed. Each mutation is one transaction: it happens wholly, with its audit event, or not at all.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    credential_mutation::CredentialMutation,
+    resolve::ResolveMutation,
+    user::UserMutation,
+);
+
+/// The schema, ready to execute.
+pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema over the rules.
+#[must_use]
+pub fn schema(domain: Arc<Domain>) -> ApiSchema {
+    builder().data(domain).finish()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        // Documents are checked before: see `document`. Its limits are stricter than this one.
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(document_limit::NESTING_LIMIT + 1)
+        .register_output_type::<user_error::UserError>()
+}

@@ -1,0 +1,58 @@
+//! Scalars, and what arguments hold before the rules have looked at them.
+
+use async_graphql::{ID, InputValueResult, Scalar, ScalarType, Value};
+
+use crate::domain::error::{BadArgument, Error};
+use crate::types::clock::Timestamp;
+use crate::types::id::Id;
+
+/// An RFC 3339 date-time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`. Any offset is understood in arguments.
+pub struct DateTime(Option<Timestamp>);
+
+impl DateTime {
+    /// The time of an argument.
+    ///
+    /// # Errors
+    /// [`BadArgument::Time`] for a text that is no date-time.
+    pub fn timestamp(&self) -> Result<Timestamp, Error> {
+        self.0.ok_or(Error::BadArgument(BadArgument::Time))
+    }
+}
+
+impl From<Timestamp> for DateTime {
+    fn from(timestamp: Timestamp) -> Self {
+        Self(Some(timestamp))
+    }
+}
+
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
+)]
+impl ScalarType for DateTime {
+    // A text that is none is refused where the argument is used, so that the error is one of ours.
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(match value {
+            Value::String(text) => Self(Timestamp::parse_rfc3339(&text)),
+            _ => Self(None),
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.map_or(Value::Null, |timestamp| {
+            Value::String(timestamp.to_rfc3339())
+        })
+    }
+}
+
+/// Reads an ID of an argument; `None` when it is malformed.
+#[must_use]
+pub fn parse_id<T>(id: &ID) -> Option<Id<T>> {
+    Id::parse(id)
+}
+
+/// Writes an ID.
+#[must_use]
+pub fn id<T>(id: Id<T>) -> ID {
+    ID(id.to_string())
+}

@@ -1,0 +1,113 @@
+//! Content negotiation (RFC 9110, section 12.5.1) between the two JSON types of GraphQL over HTTP.
+
+use poem::http::{HeaderMap, header};
+
+/// The types that an answer can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerType {
+    /// `application/json`: a request that is refused by GraphQL is answered with 200.
+    Json,
+    /// `application/graphql-response+json`: such a request is answered with 400.
+    GraphqlResponse,
+}
+
+impl AnswerType {
+    /// The value of `Content-Type`.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::GraphqlResponse => "application/graphql-response+json",
+        }
+    }
+
+    /// The type that the client likes best; `None` when it accepts neither. Without a wish it is `application/json`, which
+    /// every client understands.
+    pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let mut ranges = Vec::new();
+        for value in headers.get_all(header::ACCEPT) {
+            ranges.extend(value.to_str().ok()?.split(',').filter_map(Range::parse));
+        }
+        if ranges.is_empty() {
+            return Some(Self::Json);
+        }
+        let weigh = |answer: Self| {
+            let best = ranges
+                .iter()
+                .filter(|range| range.covers(answer))
+                .max_by_key(|range| range.precision());
+            best.map_or(0, |range| range.weight)
+        };
+        let (json, graphql) = (weigh(Self::Json), weigh(Self::GraphqlResponse));
+        match (json, graphql) {
+            (0, 0) => None,
+            _ if graphql > json => Some(Self::GraphqlResponse),
+            _ if json > graphql => Some(Self::Json),
+            _ => Some(first_named(&ranges)),
+        }
+    }
+}
+
+/// Of two types that are liked equally, the one that is named first; none is named by a wildcard.
+fn first_named(ranges: &[Range]) -> AnswerType {
+    let named = ranges.iter().find_map(|range| {
+        [AnswerType::Json, AnswerType::GraphqlResponse]
+            .into_iter()
+            .find(|answer| range.name == answer.name())
+    });
+    named.unwrap_or(AnswerType::Json)
+}
+
+struct Range {
+    name: String,
+    // Thousandths.
+    weight: u16,
+}
+
+impl Range {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let name = parts.next()?.to_ascii_lowercase();
+        let mut weight = 1_000;
+        for parameter in parts {
+            let (key, value) = parameter.split_once('=')?;
+            match key.trim().to_ascii_lowercase().as_str() {
+                "q" => weight = parse_weight(value.trim())?,
+                "charset" if value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") => {}
+                _ => return None,
+            }
+        }
+        (!name.is_empty()).then_some(Self { name, weight })
+    }
+
+    fn covers(&self, answer: AnswerType) -> bool {
+        self.precision() < 2
+            && self.name != "*/*"
+            && answer.name().starts_with(self.name.trim_end_matches('*'))
+            || self.name == "*/*"
+            || self.name == answer.name()
+    }
+
+    fn precision(&self) -> u8 {
+        match self.name.as_str() {
+            "*/*" => 0,
+            name if name.ends_with("/*") => 1,
+            _ => 2,
+        }
+    }
+}
+
+fn parse_weight(text: &str) -> Option<u16> {
+    let number: f32 = text.parse().ok()?;
+    if !(0.0..=1.0).contains(&number) {
+        return None;
+    }
+    (0..=1_000).find(|thousandths| f32::from(*thousandths) >= number * 1_000.0 - 0.5)
+}

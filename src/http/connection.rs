@@ -1,0 +1,114 @@
+//! Connections: accepted, bounded in number and in time, and closed in good order.
+//!
+//! poem's own server has no time limit for headers, and spins when the process is out of descriptors: its endpoint is
+//! served by hyper from an accept loop of our own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::Endpoint as _;
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::Endpoint;
+
+/// How many connections there may be; more wait in the kernel.
+const CONNECTION_LIMIT: usize = 1_024;
+/// How long a client may take to send a header.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many fields a header may have.
+const HEADER_LIMIT_FIELDS: usize = 64;
+/// How large a header may be, in bytes.
+const HEADER_LIMIT_BYTES: usize = 16 * 1024;
+/// How long the loop rests when a connection cannot be accepted: most often the process is out of descriptors.
+const BACK_OFF: Duration = Duration::from_millis(50);
+/// How long requests under way may take once the server is told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` turns true, then lets the requests under way finish.
+pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, peer, place)) = accepted else {
+            sleep(BACK_OFF).await;
+            continue;
+        };
+        connections.spawn(serve_connection(
+            stream,
+            peer,
+            Arc::clone(&endpoint),
+            stop.clone(),
+            place,
+        ));
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    if timeout(STOP_TIMEOUT, all_closed).await.is_err() {
+        tracing::warn!(
+            "requests were cut off: they took more than 10 seconds after the server was told to stop"
+        );
+    }
+    connections.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, place)),
+        Err(error) => {
+            tracing::warn!(kind = ?error.kind(), "a connection could not be accepted");
+            None
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    endpoint: Endpoint,
+    mut stop: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+) {
+    // Answers are small and whole: waiting to send more together only delays them. Without it the connection still works.
+    let _immediate = stream.set_nodelay(true);
+    let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
+    let remote = RemoteAddr(peer.into());
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let endpoint = Arc::clone(&endpoint);
+        let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
+        async move { Ok::<hyper::Response<_>, Infallible>(endpoint.get_response(request).await.into()) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(HEADER_LIMIT_FIELDS)
+        .max_header_size(HEADER_LIMIT_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // How a connection ends is the client's affair: it may break off at any time.
+    tokio::select! {
+        _ended = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ended = connection.await;
+}

@@ -1,0 +1,151 @@
+//! Requests that are refused as a whole: the status, and the errors as JSON in the form of GraphQL's.
+
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::{Body, Response};
+
+use crate::graphql::error::{ApiError, ErrorCode};
+use crate::graphql::execution::GraphqlResponse;
+
+/// Why a request is refused as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no good token.
+    Unauthenticated(Challenge),
+    /// There is nothing at the address.
+    NotFound,
+    /// The method is another one than the allowed ones.
+    MethodNotAllowed(&'static str),
+    /// No type that is accepted can be made.
+    NotAcceptable,
+    /// The body is of another type than JSON in UTF-8.
+    UnsupportedMediaType,
+    /// The body is larger than allowed.
+    BodyTooLarge,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The body ended before its end.
+    BodyIncomplete,
+    /// The request is none of GraphQL over HTTP.
+    BadRequest(&'static str),
+    /// Too much is going on.
+    Overloaded,
+    /// The database cannot be reached.
+    Unavailable,
+    /// A fault of the server.
+    Internal,
+}
+
+/// What the client is asked for (RFC 6750, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// A token: there was none.
+    TokenMissing,
+    /// Another token: the one that came is not good.
+    TokenInvalid,
+}
+
+impl Failure {
+    /// The answer.
+    pub fn response(self) -> Response {
+        let mut response = errors(self.status(), self.error());
+        if let Some((name, value)) = self.header() {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyIncomplete | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn header(self) -> Option<(HeaderName, &'static str)> {
+        match self {
+            Self::Unauthenticated(Challenge::TokenMissing) => {
+                Some((header::WWW_AUTHENTICATE, "Bearer"))
+            }
+            Self::Unauthenticated(Challenge::TokenInvalid) => {
+                Some((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
+            }
+            Self::MethodNotAllowed(methods) => Some((header::ALLOW, methods)),
+            Self::Overloaded | Self::Unavailable => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        }
+    }
+
+    const fn error(self) -> ApiError {
+        let (code, message) = match self {
+            // One message for all of them: what is wrong with a token is for the log.
+            Self::Unauthenticated(_) => (
+                ErrorCode::Unauthenticated,
+                "A valid token is needed: Authorization: Bearer …",
+            ),
+            Self::NotFound => (
+                ErrorCode::BadRequest,
+                "There is nothing here. GraphQL is at /graphql.",
+            ),
+            Self::MethodNotAllowed(_) => {
+                (ErrorCode::BadRequest, "This method is not allowed here.")
+            }
+            Self::NotAcceptable => (
+                ErrorCode::BadRequest,
+                "Accept must allow application/graphql-response+json or application/json.",
+            ),
+            Self::UnsupportedMediaType => (
+                ErrorCode::BadRequest,
+                "The body must be JSON in UTF-8, without an encoding: Content-Type: application/json.",
+            ),
+            Self::BodyTooLarge => (ErrorCode::BadRequest, "The body has more than 512 KiB."),
+            Self::BodyTimeout => (
+                ErrorCode::BadRequest,
+                "The body did not come within 10 seconds.",
+            ),
+            Self::BodyIncomplete => (ErrorCode::BadRequest, "The body ended early."),
+            Self::BadRequest(message) => (ErrorCode::BadRequest, message),
+            Self::Overloaded => (
+                ErrorCode::Overloaded,
+                "Too much is going on. Try again shortly.",
+            ),
+            Self::Unavailable => (
+                ErrorCode::Unavailable,
+                "The database cannot be reached. Try again shortly.",
+            ),
+            Self::Internal => return ApiError::internal(),
+        };
+        ApiError::new(code, message)
+    }
+}
+
+fn errors(status: StatusCode, error: ApiError) -> Response {
+    json_response(
+        status,
+        "application/json; charset=utf-8",
+        &GraphqlResponse::refused(error),
+    )
+}
+
+/// An answer with a JSON body.
+pub fn json_response(
+    status: StatusCode,
+    content_type: &'static str,
+    answer: &GraphqlResponse,
+) -> Response {
+    // The answer is made of strings, numbers and lists only: it can always be written.
+    let body = serde_json::to_vec(answer).unwrap_or_default();
+    Response::builder()
+        .status(status)
+        .content_type(content_type)
+        .body(Body::from_vec(body))
+}

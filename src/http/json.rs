@@ -1,0 +1,174 @@
+//! JSON of requests, with bounds on what it may be: a request is refused before much is made of it.
+
+use std::fmt;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{Name, Value};
+use async_graphql_value::Number;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::failure::Failure;
+use crate::graphql::execution::GraphqlRequest;
+
+/// How deep lists and objects may stand in each other.
+const DEPTH_LIMIT: usize = 32;
+/// How many texts there may be, keys included.
+const TEXT_LIMIT: usize = 1_000;
+
+/// Reads the request in a body.
+///
+/// # Errors
+/// [`Failure::BadRequest`] for what is no JSON, or no request.
+pub fn parse_request(body: &[u8]) -> Result<GraphqlRequest, Failure> {
+    let mut members = match parse(body)? {
+        Value::Object(members) => members,
+        Value::List(_) => {
+            return Err(Failure::BadRequest(
+                "Batches are not accepted: send one request at a time.",
+            ));
+        }
+        _ => return Err(Failure::BadRequest("The body must be a JSON object.")),
+    };
+    let query = match members.swap_remove("query") {
+        Some(Value::String(query)) => query,
+        _ => {
+            return Err(Failure::BadRequest(
+                "`query` must be a text with the document.",
+            ));
+        }
+    };
+    let operation_name = match members.swap_remove("operationName") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) => Some(name),
+        Some(_) => return Err(Failure::BadRequest("`operationName` must be a text.")),
+    };
+    let variables = match members.swap_remove("variables") {
+        None | Some(Value::Null) => IndexMap::new(),
+        Some(Value::Object(variables)) => variables,
+        Some(_) => return Err(Failure::BadRequest("`variables` must be an object.")),
+    };
+    match members.swap_remove("extensions") {
+        None | Some(Value::Null | Value::Object(_)) => Ok(GraphqlRequest {
+            query,
+            operation_name,
+            variables,
+        }),
+        Some(_) => Err(Failure::BadRequest("`extensions` must be an object.")),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Value, Failure> {
+    let mut texts = 0;
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let node = Node {
+        depth: 0,
+        texts: &mut texts,
+    };
+    // The library's text quotes what it was given.
+    node.deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|_library_text| {
+            Failure::BadRequest(
+                "The body is not JSON that can be taken: UTF-8, no key twice in an object, at most 32 levels and 1,000 texts.",
+            )
+        })
+}
+
+/// A value at a depth.
+struct Node<'a> {
+    depth: usize,
+    texts: &'a mut usize,
+}
+
+impl Node<'_> {
+    fn deeper(&mut self) -> Node<'_> {
+        Node {
+            depth: self.depth + 1,
+            texts: self.texts,
+        }
+    }
+
+    fn count_text<E: Error>(&mut self) -> Result<(), E> {
+        *self.texts += 1;
+        if *self.texts > TEXT_LIMIT {
+            return Err(E::custom("too many texts"));
+        }
+        Ok(())
+    }
+
+    fn check_depth<E: Error>(&self) -> Result<(), E> {
+        if self.depth >= DEPTH_LIMIT {
+            return Err(E::custom("too deep"));
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(truth))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("no number"))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: Error>(mut self, text: String) -> Result<Value, E> {
+        self.count_text()?;
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(self.deeper())? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
+        self.check_depth()?;
+        let mut members = IndexMap::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            self.count_text()?;
+            let value = entries.next_value_seed(self.deeper())?;
+            if members.insert(Name::new(key), value).is_some() {
+                return Err(A::Error::custom("a key twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
