@@ -51,7 +51,7 @@ pub struct LogSettings {
         default_value_t
     )]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace, also by module (info,credence::http=debug)
+    /// What is logged: error, warn, info, debug or trace, also by module (`info,credence::http=debug`)
     #[arg(
         long,
         global = true,

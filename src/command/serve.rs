@@ -41,12 +41,15 @@ fn greeting(app: &App, settings: &ServeSettings) -> String {
     if !app.is_local {
         return serving;
     }
+    let command = std::env::args()
+        .next()
+        .unwrap_or_else(|| "credence".to_owned());
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
          database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
          Next, in another terminal, make a token and ask who you are:\n\n    \
-         TOKEN=$(credence token --sub \"$USER\" --role admin --data-dir {directory})\n    \
+         TOKEN=$({command} token --sub \"$USER\" --role admin --data-dir {directory})\n    \
          curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"

@@ -194,7 +194,7 @@ impl Keyring {
                     value_keys.push((row.id, SealingKey::new(number, &derived)?));
                 }
                 Some(KeyPurpose::Cursor) => {
-                    cursor_key = Some(derive_key(&key, &deployment_id, CURSOR_PURPOSE))
+                    cursor_key = Some(derive_key(&key, &deployment_id, CURSOR_PURPOSE));
                 }
                 None => return Err(KeyringError::Damaged),
             }

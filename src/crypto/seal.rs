@@ -32,7 +32,7 @@ const NONCE_LENGTH_BYTES: usize = 24;
 const TAG_LENGTH_BYTES: usize = 16;
 const CONTENT_PREFIX_BYTES: usize = 4;
 
-/// The largest content, in bytes: far above the largest value, far below what XChaCha20 allows.
+/// The largest content, in bytes: far above the largest value, far below what `XChaCha20` allows.
 const CONTENT_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is wrong with bytes that were to be opened, or with a seal that was just made.

@@ -179,7 +179,11 @@ impl TokenVerifier {
             scopes: ScopeSet::parse(claims.scope.as_deref().unwrap_or_default()),
             issued_at_seconds: claims.iat.0,
             expires_at_seconds: claims.exp.0,
-            credential_ids: claims.credential_ids.map(parse_ids).transpose()?,
+            credential_ids: claims
+                .credential_ids
+                .as_deref()
+                .map(parse_ids)
+                .transpose()?,
         })
     }
 }
@@ -345,7 +349,6 @@ fn validation(algorithm: Algorithm) -> Validation {
 fn problem_of(kind: &jsonwebtoken::errors::ErrorKind) -> TokenProblem {
     use jsonwebtoken::errors::ErrorKind;
     match kind {
-        ErrorKind::InvalidSignature => TokenProblem::Signature,
         ErrorKind::InvalidToken | ErrorKind::Base64(_) => TokenProblem::Malformed,
         ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => TokenProblem::Claims,
         _ => TokenProblem::Signature,
@@ -372,7 +375,7 @@ fn profile_text(text: Option<String>) -> Option<String> {
     })
 }
 
-fn parse_ids(texts: Vec<String>) -> Result<Vec<Id<Credential>>, TokenProblem> {
+fn parse_ids(texts: &[String]) -> Result<Vec<Id<Credential>>, TokenProblem> {
     if texts.len() > CREDENTIAL_IDS_LIMIT {
         return Err(TokenProblem::Claims);
     }

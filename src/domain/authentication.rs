@@ -155,22 +155,19 @@ impl Domain {
             .write(move |connection| {
                 let removed_at = user::find_removal(connection, &key)?;
                 check_removal(issued_at_seconds, removed_at, leeway_seconds)?;
-                let user = match user::find_user_by_key(connection, &key)? {
-                    Some(mut user) => {
-                        user.profile = merged(&user.profile, &profile);
-                        user::update_profile(connection, &user)?;
-                        user
-                    }
-                    None => {
-                        let user = User {
-                            id: new_id,
-                            key: key.clone(),
-                            profile: profile.clone(),
-                            created_at: now,
-                        };
-                        user::insert_user(connection, &user)?;
-                        user
-                    }
+                let user = if let Some(mut user) = user::find_user_by_key(connection, &key)? {
+                    user.profile = merged(&user.profile, &profile);
+                    user::update_profile(connection, &user)?;
+                    user
+                } else {
+                    let user = User {
+                        id: new_id,
+                        key: key.clone(),
+                        profile: profile.clone(),
+                        created_at: now,
+                    };
+                    user::insert_user(connection, &user)?;
+                    user
                 };
                 Ok(Arc::new(user))
             })

@@ -250,13 +250,12 @@ fn store_change(
     after: &Credential,
     value: Option<&SecretValue>,
 ) -> Result<(), Error> {
-    let sealed = match value {
-        Some(value) => seal(keyring, value, after)?,
-        None => {
-            let stored = credential::find_value(connection, before.id)?.ok_or(Error::Overtaken)?;
-            let value = keyring.open_value(&stored.sealed, stored.data_key, &binding(before))?;
-            seal(keyring, &value, after)?
-        }
+    let sealed = if let Some(value) = value {
+        seal(keyring, value, after)?
+    } else {
+        let stored = credential::find_value(connection, before.id)?.ok_or(Error::Overtaken)?;
+        let value = keyring.open_value(&stored.sealed, stored.data_key, &binding(before))?;
+        seal(keyring, &value, after)?
     };
     match credential::update_credential(connection, before, after, &sealed).map_err(name_taken)? {
         0 => Err(Error::Overtaken),

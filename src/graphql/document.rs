@@ -99,14 +99,18 @@ fn parse(source: &str) -> Result<ast::Document, Vec<DocumentProblem>> {
         .token_limit(TOKEN_LIMIT)
         .recursion_limit(RECURSION_LIMIT);
     parser.parse_ast(source, "document").map_err(|failed| {
-        match parser.tokens_reached() > TOKEN_LIMIT {
-            true => vec![DocumentProblem::from(ApiError::composed(
-                ErrorCode::GraphqlParseFailed,
-                format!("A document has at most {TOKEN_LIMIT} tokens. Send values as variables."),
-            ))],
-            false => document_problem::describe_syntax(&failed.errors),
+        if parser.tokens_reached() > TOKEN_LIMIT {
+            return vec![too_many_tokens().into()];
         }
+        document_problem::describe_syntax(&failed.errors)
     })
+}
+
+fn too_many_tokens() -> ApiError {
+    ApiError::composed(
+        ErrorCode::GraphqlParseFailed,
+        format!("A document has at most {TOKEN_LIMIT} tokens. Send values as variables."),
+    )
 }
 
 /// Whether a document could hold the value of a credential: it changes something and has a text in it.

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Selection, SelectionSet,
+};
 use async_graphql::{Name, PathSegment, Positioned, Request, ServerError, Value, Variables};
 use async_graphql_value::Value as Literal;
 use serde::Serialize;
@@ -201,7 +203,6 @@ fn leave_out_absent(
     if absent.is_empty() {
         return;
     }
-    use async_graphql::parser::types::DocumentOperations;
     let operations: Vec<_> = match &mut parsed.operations {
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
@@ -229,7 +230,7 @@ fn leave_out_of(selections: &mut Positioned<SelectionSet>, absent: &[&str]) {
                 leave_out_of(&mut field.node.selection_set, absent);
             }
             Selection::InlineFragment(fragment) => {
-                leave_out_of(&mut fragment.node.selection_set, absent)
+                leave_out_of(&mut fragment.node.selection_set, absent);
             }
             Selection::FragmentSpread(_) => {}
         }

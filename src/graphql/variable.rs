@@ -135,9 +135,9 @@ fn coerce_named(
 
 fn coerce_scalar(name: &str, value: Value, place: &Place<'_>) -> Result<Value, ApiError> {
     match (name, value) {
-        ("String" | "DateTime" | "ID", value @ Value::String(_)) => Ok(value),
-        ("Boolean", value @ Value::Boolean(_)) => Ok(value),
-        ("Float", value @ Value::Number(_)) => Ok(value),
+        ("String" | "DateTime" | "ID", value @ Value::String(_))
+        | ("Boolean", value @ Value::Boolean(_))
+        | ("Float", value @ Value::Number(_)) => Ok(value),
         ("ID", Value::Number(number)) if number.is_i64() || number.is_u64() => {
             Ok(Value::String(number.to_string()))
         }

@@ -88,11 +88,11 @@ impl Range {
     }
 
     fn covers(&self, answer: AnswerType) -> bool {
-        self.precision() < 2
-            && self.name != "*/*"
-            && answer.name().starts_with(self.name.trim_end_matches('*'))
-            || self.name == "*/*"
-            || self.name == answer.name()
+        match self.name.strip_suffix('*') {
+            Some("*/") => true,
+            Some(family) => answer.name().starts_with(family),
+            None => self.name == answer.name(),
+        }
     }
 
     fn precision(&self) -> u8 {

@@ -29,13 +29,10 @@ pub fn parse_request(body: &[u8]) -> Result<GraphqlRequest, Failure> {
         }
         _ => return Err(Failure::BadRequest("The body must be a JSON object.")),
     };
-    let query = match members.swap_remove("query") {
-        Some(Value::String(query)) => query,
-        _ => {
-            return Err(Failure::BadRequest(
-                "`query` must be a text with the document.",
-            ));
-        }
+    let Some(Value::String(query)) = members.swap_remove("query") else {
+        return Err(Failure::BadRequest(
+            "`query` must be a text with the document.",
+        ));
     };
     let operation_name = match members.swap_remove("operationName") {
         None | Some(Value::Null) => None,

@@ -37,7 +37,7 @@ impl From<DieselError> for StoreError {
     }
 }
 
-/// Whether a message is one of those by which SQLite says that its file cannot be used (sqlite3_errstr): diesel hands on no code.
+/// Whether a message is one of those by which SQLite says that its file cannot be used (`sqlite3_errstr)`: diesel hands on no code.
 fn is_outage(message: &str) -> bool {
     const OUTAGES: [&str; 8] = [
         "database or disk is full",

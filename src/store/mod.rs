@@ -4,14 +4,17 @@
 //! layer above, inside [`Store::read`] or [`Store::write`].
 
 pub mod audit;
+#[expect(missing_docs, reason = "what diesel derives has none")]
 pub mod connection;
 pub mod credential;
 pub mod credential_list;
 pub mod error;
 pub mod keyring;
+#[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod migration;
 mod pool;
 mod row;
+#[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod schema;
 mod search;
 pub mod user;

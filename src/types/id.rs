@@ -45,8 +45,8 @@ impl<T> Id<T> {
     #[must_use]
     pub fn earliest(at: Timestamp) -> Self {
         let milliseconds = u64::try_from(at.0.max(0) / 1_000).unwrap_or(0);
-        let [_, _, a, b, c, d, e, f] = milliseconds.to_be_bytes();
-        Self::from_bytes([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+        let bits = u128::from(milliseconds) << 80;
+        Self::from_bytes(bits.to_be_bytes())
     }
 
     const fn from_uuid(uuid: Uuid) -> Self {
