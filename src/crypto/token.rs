@@ -243,14 +243,22 @@ struct TokenHeader {
     alg: String,
     kid: Option<String>,
     typ: Option<String>,
-    crit: Option<IgnoredAny>,
-    jku: Option<IgnoredAny>,
-    jwk: Option<IgnoredAny>,
-    x5u: Option<IgnoredAny>,
-    x5c: Option<IgnoredAny>,
-    zip: Option<IgnoredAny>,
-    enc: Option<IgnoredAny>,
-    b64: Option<IgnoredAny>,
+    #[serde(default)]
+    crit: Presence,
+    #[serde(default)]
+    jku: Presence,
+    #[serde(default)]
+    jwk: Presence,
+    #[serde(default)]
+    x5u: Presence,
+    #[serde(default)]
+    x5c: Presence,
+    #[serde(default)]
+    zip: Presence,
+    #[serde(default)]
+    enc: Presence,
+    #[serde(default)]
+    b64: Presence,
 }
 
 impl TokenHeader {
@@ -279,10 +287,20 @@ impl TokenHeader {
         let known_type = header.typ.as_deref().is_none_or(|name| {
             ["jwt", "at+jwt", "application/at+jwt"].contains(&name.to_ascii_lowercase().as_str())
         });
-        if refused.iter().any(|member| member.is_some()) || !known_type {
+        if refused.iter().any(|member| member.0) || !known_type {
             return Err(TokenProblem::Header);
         }
         Ok(header)
+    }
+}
+
+/// Whether a member is there, whatever its value: `null` is one.
+#[derive(Default)]
+struct Presence(bool);
+
+impl<'de> Deserialize<'de> for Presence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_value| Self(true))
     }
 }
 

@@ -10,6 +10,7 @@ use apollo_compiler::introspection::check_max_depth;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
+use apollo_parser::{Lexer, TokenKind};
 use async_graphql::parser::types::ExecutableDocument as ParsedDocument;
 use quick_cache::sync::Cache;
 
@@ -21,6 +22,8 @@ use crate::crypto::digest::sha256;
 
 /// How many tokens a document may have.
 const TOKEN_LIMIT: usize = 2_000;
+/// How many there may be with the white space, the comments and the commas between them.
+const LEXEME_LIMIT: usize = 4 * TOKEN_LIMIT;
 /// How deep the parser goes: selection sets, lists and objects in each other.
 const RECURSION_LIMIT: usize = 100;
 /// How many documents are remembered.
@@ -95,15 +98,34 @@ impl Documents {
 }
 
 fn parse(source: &str) -> Result<ast::Document, Vec<DocumentProblem>> {
+    if count_tokens(source) > TOKEN_LIMIT {
+        return Err(vec![too_many_tokens().into()]);
+    }
     let mut parser = Parser::new()
-        .token_limit(TOKEN_LIMIT)
+        .token_limit(LEXEME_LIMIT)
         .recursion_limit(RECURSION_LIMIT);
     parser.parse_ast(source, "document").map_err(|failed| {
-        if parser.tokens_reached() > TOKEN_LIMIT {
+        if parser.tokens_reached() > LEXEME_LIMIT {
             return vec![too_many_tokens().into()];
         }
         document_problem::describe_syntax(&failed.errors)
     })
+}
+
+/// Counts the tokens that mean something (GraphQL specification, section 2.1.6): the parser's own limit counts white space,
+/// comments and commas too.
+fn count_tokens(source: &str) -> usize {
+    let tokens = Lexer::new(source).with_limit(LEXEME_LIMIT);
+    tokens
+        .filter(|token| {
+            token.as_ref().is_ok_and(|token| {
+                !matches!(
+                    token.kind(),
+                    TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma | TokenKind::Eof
+                )
+            })
+        })
+        .count()
 }
 
 fn too_many_tokens() -> ApiError {

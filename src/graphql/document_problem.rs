@@ -1,13 +1,17 @@
 //! What is said of a document that is not executed. The checker's own messages quote the document, which may hold a value:
 //! only the kind of its problems and their places are taken from it.
 
+use apollo_compiler::diagnostic::Diagnostic;
 use apollo_compiler::parser::LineColumn;
-use apollo_compiler::validation::DiagnosticList;
+use apollo_compiler::validation::{DiagnosticData, DiagnosticList, WithErrors};
 
 use super::error::{ApiError, ErrorCode};
 
 /// How many problems are told at most.
 const PROBLEM_LIMIT: usize = 10;
+
+const UNKNOWN_FIELD: &str = "UndefinedField";
+const NOTHING_SELECTED: &str = "MissingSubselection";
 
 /// What is wrong, and where.
 #[derive(Clone, Debug)]
@@ -39,18 +43,28 @@ pub fn describe_syntax(diagnostics: &DiagnosticList) -> Vec<DocumentProblem> {
 }
 
 /// Describes what keeps a document from fitting the schema.
-pub fn describe_all<T>(
-    failed: &apollo_compiler::validation::WithErrors<T>,
-) -> Vec<DocumentProblem> {
-    let problems = failed.errors.iter().map(|diagnostic| DocumentProblem {
-        error: ApiError::new(
-            ErrorCode::GraphqlValidationFailed,
-            message(diagnostic.error.unstable_error_name().unwrap_or_default()),
-        ),
-        place: diagnostic
-            .line_column_range()
-            .map(|range| place(range.start)),
-    });
+pub fn describe_all<T>(failed: &WithErrors<T>) -> Vec<DocumentProblem> {
+    let kind = |diagnostic: &Diagnostic<'_, DiagnosticData>| {
+        diagnostic.error.unstable_error_name().unwrap_or_default()
+    };
+    // The checker leaves out the fields that do not exist, and then finds that nothing is selected: that comes of it.
+    let has_unknown_field = failed
+        .errors
+        .iter()
+        .any(|diagnostic| kind(&diagnostic) == UNKNOWN_FIELD);
+    let problems = failed
+        .errors
+        .iter()
+        .filter(|diagnostic| !has_unknown_field || kind(diagnostic) != NOTHING_SELECTED)
+        .map(|diagnostic| DocumentProblem {
+            error: ApiError::new(
+                ErrorCode::GraphqlValidationFailed,
+                message(kind(&diagnostic)),
+            ),
+            place: diagnostic
+                .line_column_range()
+                .map(|range| place(range.start)),
+        });
     problems.take(PROBLEM_LIMIT).collect()
 }
 
@@ -60,7 +74,7 @@ const fn place(at: LineColumn) -> (usize, usize) {
 
 fn message(kind: &str) -> &'static str {
     match kind {
-        "UndefinedField" => "There is no such field on this type.",
+        UNKNOWN_FIELD => "There is no such field on this type.",
         "UndefinedArgument" => "There is no such argument here.",
         "UndefinedInputValue" => "There is no such field in this input.",
         "UndefinedEnumValue" => "There is no such value in this enum.",
@@ -85,7 +99,7 @@ fn message(kind: &str) -> &'static str {
         "IntCoercionError" => "The literal is no 32-bit integer.",
         "FloatCoercionError" => "The literal is no number.",
         "DisallowedVariableUsage" => "The variable is of another type than this place takes.",
-        "MissingSubselection" => "Fields must be selected of an object: { … } is missing.",
+        NOTHING_SELECTED => "Fields must be selected of an object: { … } is missing.",
         "SubselectionOnScalarType" | "SubselectionOnEnumType" => {
             "Nothing can be selected of a scalar or enum."
         }

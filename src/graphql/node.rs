@@ -67,9 +67,12 @@ impl NodeQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The IDs: at most 100.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Node>>, ApiError> {
+    ) -> Option<Result<Vec<Option<Node>>, ApiError>> {
         let ids = ids.iter().map(parse_id).collect();
-        let found = context.domain().nodes(context.caller(), ids).await?;
-        Ok(found.into_iter().map(|node| node.map(Node::from)).collect())
+        let found = context.domain().nodes(context.caller(), ids).await;
+        Some(match found {
+            Ok(found) => Ok(found.into_iter().map(|node| node.map(Node::from)).collect()),
+            Err(error) => Err(error.into()),
+        })
     }
 }

@@ -1,0 +1,279 @@
+//! The audit log: one event for each thing that was done, and who may read it.
+
+use serde_json::{Value, json};
+
+use crate::support::server::consumer;
+use crate::support::{Person, Server, secret};
+
+const QUERY: &str = "query($filter: AuditEventFilter, $first: Int, $after: String, $last: Int, $before: String) {
+    auditEvents(filter: $filter, first: $first, after: $after, last: $last, before: $before) {
+        edges { cursor }
+        nodes { id action actorSubject credentialId credentialName valueVersion occurredAt requestId consumer { kind externalId name } }
+        pageInfo { hasNextPage hasPreviousPage endCursor startCursor }
+    }
+}";
+
+async fn events(person: &Person<'_>, variables: Value) -> Vec<Value> {
+    let answer = person.ask_with(QUERY, variables).await;
+    answer.field()["nodes"].as_array().unwrap().clone()
+}
+
+fn actions(events: &[Value]) -> Vec<&str> {
+    events
+        .iter()
+        .map(|event| event["action"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn everything_that_is_done_leaves_its_event_newest_first() {
+    let server = Server::start().await;
+    let (alice, ada, runtime) = (
+        server.editor("alice"),
+        server.admin("ada"),
+        server.runtime(),
+    );
+    let id = alice.create("audited").await;
+    alice
+        .mutate(
+            "updateCredential",
+            json!({ "credentialId": id, "name": "renamed" }),
+        )
+        .await
+        .data();
+    alice
+        .mutate(
+            "updateCredential",
+            json!({ "credentialId": id, "value": secret("2") }),
+        )
+        .await
+        .data();
+    let both = json!({ "credentialId": id, "name": "both", "value": secret("3") });
+    alice.mutate("updateCredential", both).await.data();
+    runtime.resolve(&id).await.data();
+    let held = json!({ "credentialId": id, "consumer": consumer(), "ifVersionNot": 3 });
+    runtime.mutate("resolveCredential", held).await.data();
+    let heir = server.viewer("heir").id().await;
+    ada.mutate(
+        "transferCredential",
+        json!({ "credentialId": id, "newOwnerId": heir }),
+    )
+    .await
+    .data();
+    ada.mutate("deleteCredential", json!({ "credentialId": id }))
+        .await
+        .data();
+    runtime.resolve(&id).await.data();
+    ada.mutate("deleteUser", json!({ "userId": heir }))
+        .await
+        .data();
+
+    let all = events(&ada, json!({})).await;
+    let told: Vec<(&str, &str, Option<&str>, Option<i64>)> = all
+        .iter()
+        .map(|event| {
+            let text = |key: &str| event[key].as_str();
+            (
+                text("action").unwrap(),
+                text("actorSubject").unwrap(),
+                text("credentialName"),
+                event["valueVersion"].as_i64(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("USER_DELETED", "ada", None, None),
+        ("CREDENTIAL_RESOLVE_REFUSED", "runtime", None, None),
+        ("CREDENTIAL_DELETED", "ada", Some("both"), Some(3)),
+        ("CREDENTIAL_TRANSFERRED", "ada", Some("both"), Some(3)),
+        ("CREDENTIAL_NOT_MODIFIED", "runtime", Some("both"), Some(3)),
+        ("CREDENTIAL_RESOLVED", "runtime", Some("both"), Some(3)),
+        ("CREDENTIAL_ROTATED", "alice", Some("both"), Some(3)),
+        ("CREDENTIAL_RENAMED", "alice", Some("both"), Some(3)),
+        ("CREDENTIAL_ROTATED", "alice", Some("renamed"), Some(2)),
+        ("CREDENTIAL_RENAMED", "alice", Some("renamed"), Some(1)),
+        ("CREDENTIAL_CREATED", "alice", Some("audited"), Some(1)),
+    ];
+    assert_eq!(told, expected);
+    for event in &all {
+        let about_consumer = [
+            "CREDENTIAL_RESOLVED",
+            "CREDENTIAL_NOT_MODIFIED",
+            "CREDENTIAL_RESOLVE_REFUSED",
+        ];
+        let expected = if about_consumer.contains(&event["action"].as_str().unwrap()) {
+            consumer()
+        } else {
+            Value::Null
+        };
+        assert_eq!(event["consumer"], expected);
+    }
+}
+
+#[tokio::test]
+async fn an_event_names_the_request_that_the_answer_names() {
+    let server = Server::start().await;
+    let ada = server.admin("ada");
+    let answer = ada
+        .mutate(
+            "createCredential",
+            json!({ "name": "traced", "value": secret("traced") }),
+        )
+        .await;
+    let request_id = answer.headers["x-request-id"].to_str().unwrap();
+    assert_eq!(events(&ada, json!({})).await[0]["requestId"], request_id);
+}
+
+#[tokio::test]
+async fn what_is_refused_as_wrong_leaves_no_event_of_a_change() {
+    let server = Server::start().await;
+    let (alice, ada) = (server.editor("alice"), server.admin("ada"));
+    let id = alice.create("taken").await;
+    let other = alice.create("other").await;
+    for (mutation, input) in [
+        (
+            "createCredential",
+            json!({ "name": "TAKEN", "value": secret("1") }),
+        ),
+        (
+            "createCredential",
+            json!({ "name": "", "value": secret("1") }),
+        ),
+        (
+            "updateCredential",
+            json!({ "credentialId": other, "name": "Taken", "value": secret("1") }),
+        ),
+        (
+            "updateCredential",
+            json!({ "credentialId": id, "value": secret("1"), "expectedValueVersion": 9 }),
+        ),
+        ("deleteCredential", json!({ "credentialId": "nothing" })),
+    ] {
+        assert!(!alice.mutate(mutation, input).await.user_errors().is_empty());
+    }
+    assert_eq!(
+        actions(&events(&ada, json!({})).await),
+        ["CREDENTIAL_CREATED", "CREDENTIAL_CREATED"]
+    );
+}
+
+#[tokio::test]
+async fn events_are_narrowed_by_each_part_of_the_filter() {
+    let server = Server::start().await;
+    let (alice, bob, ada) = (
+        server.editor("alice"),
+        server.editor("bob"),
+        server.admin("ada"),
+    );
+    let first = alice.create("first").await;
+    server.clock.shift_seconds(10);
+    let second = bob.create("second").await;
+    server.clock.shift_seconds(10);
+    bob.mutate("deleteCredential", json!({ "credentialId": second }))
+        .await
+        .data();
+    let all = events(&ada, json!({})).await;
+    let at = |number: usize| all[number]["occurredAt"].as_str().unwrap();
+    let cases = [
+        (
+            json!({ "actorSubject": "alice" }),
+            vec!["CREDENTIAL_CREATED"],
+        ),
+        (json!({ "actorSubject": "nobody" }), vec![]),
+        (
+            json!({ "actions": ["CREDENTIAL_DELETED"] }),
+            vec!["CREDENTIAL_DELETED"],
+        ),
+        (
+            json!({ "actions": ["CREDENTIAL_DELETED", "CREDENTIAL_CREATED"], "actorSubject": "bob" }),
+            vec!["CREDENTIAL_DELETED", "CREDENTIAL_CREATED"],
+        ),
+        (json!({ "actions": [] }), vec![]),
+        (
+            json!({ "credentialId": second }),
+            vec!["CREDENTIAL_DELETED", "CREDENTIAL_CREATED"],
+        ),
+        (json!({ "credentialId": first }), vec!["CREDENTIAL_CREATED"]),
+        (json!({ "credentialId": "malformed" }), vec![]),
+        (
+            json!({ "since": at(1) }),
+            vec!["CREDENTIAL_DELETED", "CREDENTIAL_CREATED"],
+        ),
+        (json!({ "until": at(1) }), vec!["CREDENTIAL_CREATED"]),
+        (
+            json!({ "since": at(1), "until": at(0) }),
+            vec!["CREDENTIAL_CREATED"],
+        ),
+        (json!({ "since": "2099-01-01T00:00:00+02:00" }), vec![]),
+        (
+            json!({ "since": null, "until": null, "actions": null }),
+            vec![
+                "CREDENTIAL_DELETED",
+                "CREDENTIAL_CREATED",
+                "CREDENTIAL_CREATED",
+            ],
+        ),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(
+            actions(&events(&ada, json!({ "filter": filter })).await),
+            expected,
+            "{filter}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn events_are_paged_from_both_ends() {
+    let server = Server::start().await;
+    let ada = server.admin("ada");
+    for number in 0..5 {
+        ada.create(&format!("key-{number}")).await;
+    }
+    let name = |event: &Value| event["credentialName"].as_str().unwrap().to_owned();
+    let first = ada.ask_with(QUERY, json!({ "first": 2 })).await;
+    let info = first.field()["pageInfo"].clone();
+    assert_eq!(
+        (&info["hasNextPage"], &info["hasPreviousPage"]),
+        (&json!(true), &json!(false))
+    );
+    let next = events(&ada, json!({ "first": 2, "after": info["endCursor"] })).await;
+    assert_eq!(
+        next.iter().map(name).collect::<Vec<_>>(),
+        ["key-2", "key-1"]
+    );
+    let last = events(&ada, json!({ "last": 2 })).await;
+    assert_eq!(
+        last.iter().map(name).collect::<Vec<_>>(),
+        ["key-1", "key-0"]
+    );
+    let other_list =
+        json!({ "first": 2, "after": info["endCursor"], "filter": { "actorSubject": "ada" } });
+    assert_eq!(
+        ada.ask_with(QUERY, other_list).await.codes(),
+        ["BAD_USER_INPUT"]
+    );
+}
+
+#[tokio::test]
+async fn times_that_are_none_are_bad_user_input() {
+    let server = Server::start().await;
+    let ada = server.admin("ada");
+    for time in [
+        json!("yesterday"),
+        json!(""),
+        json!("2026-01-31"),
+        json!("2026-13-01T00:00:00Z"),
+        json!(1_700_000_000),
+        json!({}),
+    ] {
+        let answer = ada
+            .ask_with(QUERY, json!({ "filter": { "since": time } }))
+            .await;
+        assert_eq!(answer.codes(), ["BAD_USER_INPUT"], "{time}");
+    }
+    let literal = ada
+        .ask("{ auditEvents(filter: {until: 5}) { nodes { id } } }")
+        .await;
+    assert_eq!(literal.codes(), ["BAD_USER_INPUT"]);
+}

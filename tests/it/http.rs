@@ -1,0 +1,490 @@
+//! The endpoint as HTTP: methods, types, sizes, headers, health.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Person, Server};
+
+const QUERY: &str = r#"{"query":"{ viewer { subject } }"}"#;
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    Answer::from(request.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn only_post_is_served() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let request = server
+            .client
+            .request(
+                Method::from_bytes(method.as_bytes()).unwrap(),
+                server.url("/graphql"),
+            )
+            .header(AUTHORIZATION, format!("Bearer {}", vera.token));
+        let answer = answer(request).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.codes()),
+            (405, vec!["BAD_REQUEST"]),
+            "{method}"
+        );
+        assert_eq!(answer.headers["allow"], "POST");
+    }
+}
+
+#[tokio::test]
+async fn only_json_in_utf8_is_taken() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let post = |content_type: Option<&str>| {
+        let request = server
+            .client
+            .post(server.url("/graphql"))
+            .header(AUTHORIZATION, format!("Bearer {}", vera.token));
+        let request = content_type.into_iter().fold(request, |request, value| {
+            request.header(CONTENT_TYPE, value)
+        });
+        answer(request.body(QUERY))
+    };
+    for good in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON;charset=\"UTF-8\"",
+    ] {
+        assert_eq!(post(Some(good)).await.status, 200, "{good}");
+    }
+    for bad in [
+        None,
+        Some("text/plain"),
+        Some("application/x-www-form-urlencoded"),
+        Some("multipart/form-data; boundary=x"),
+        Some("application/graphql"),
+        Some("application/json; charset=latin1"),
+        Some("application/jsonx"),
+        Some(""),
+    ] {
+        let answer = post(bad).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.codes()),
+            (415, vec!["BAD_REQUEST"]),
+            "{bad:?}"
+        );
+    }
+    for encoding in ["gzip", "br", "deflate", "identity"] {
+        assert_eq!(
+            answer(
+                vera.request()
+                    .header(CONTENT_ENCODING, encoding)
+                    .body(QUERY)
+            )
+            .await
+            .status,
+            415,
+            "{encoding}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_answer_has_the_type_that_the_client_likes_best() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    const JSON: &str = "application/json; charset=utf-8";
+    const GRAPHQL: &str = "application/graphql-response+json; charset=utf-8";
+    for (accept, expected) in [
+        (None, JSON),
+        (Some("*/*"), JSON),
+        (Some("application/*"), JSON),
+        (Some("application/json"), JSON),
+        (Some("application/graphql-response+json"), GRAPHQL),
+        (
+            Some("application/graphql-response+json, application/json;q=0.9"),
+            GRAPHQL,
+        ),
+        (
+            Some("application/graphql-response+json;q=0.5, application/json"),
+            JSON,
+        ),
+        (
+            Some("application/json, application/graphql-response+json"),
+            JSON,
+        ),
+        (
+            Some(
+                "application/graphql-response+json; charset=utf-8, application/json; charset=utf-8",
+            ),
+            GRAPHQL,
+        ),
+        (Some("text/html, application/json;q=0.1"), JSON),
+        (Some("application/json;q=0, */*"), GRAPHQL),
+        (Some("multipart/mixed, */*;q=0.1"), JSON),
+    ] {
+        let request = accept.into_iter().fold(vera.request(), |request, value| {
+            request.header(ACCEPT, value)
+        });
+        let answer = answer(request.body(QUERY)).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers["content-type"]),
+            (200, &expected.parse().unwrap()),
+            "{accept:?}"
+        );
+        assert_eq!(answer.headers["vary"], "Accept");
+    }
+    for accept in [
+        "text/html",
+        "application/xml",
+        "application/json;q=0",
+        "*/*;q=0",
+        "text/*",
+    ] {
+        let answer = answer(vera.request().header(ACCEPT, accept).body(QUERY)).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.codes()),
+            (406, vec!["BAD_REQUEST"]),
+            "{accept}"
+        );
+    }
+}
+
+/// A request of which nothing is executed is an answer like any other under the older type, and 400 under the newer.
+#[tokio::test]
+async fn the_status_of_a_refused_document_depends_on_the_type() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    for (body, code) in [
+        (
+            json!({ "query": "{ nothing }" }),
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        (json!({ "query": "{ viewer" }), "GRAPHQL_PARSE_FAILED"),
+        (
+            json!({ "query": "query a { viewer { id } } query b { viewer { id } }" }),
+            "OPERATION_RESOLUTION_FAILURE",
+        ),
+        (
+            json!({ "query": "{ viewer { id } }", "operationName": "a" }),
+            "OPERATION_RESOLUTION_FAILURE",
+        ),
+        (
+            json!({ "query": "query($id: ID!) { node(id: $id) { id } }" }),
+            "BAD_USER_INPUT",
+        ),
+    ] {
+        for (accept, status) in [
+            ("application/json", 200),
+            ("application/graphql-response+json", 400),
+        ] {
+            let answer = answer(vera.request().header(ACCEPT, accept).body(body.to_string())).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.codes()),
+                (status, vec![code]),
+                "{body}"
+            );
+            assert_eq!(answer.body.get("data"), None);
+        }
+    }
+    for accept in ["application/json", "application/graphql-response+json"] {
+        let partial = answer(
+            vera.request()
+                .header(ACCEPT, accept)
+                .body(r#"{"query":"{ viewer { subject } users { totalCount } }"}"#),
+        )
+        .await;
+        assert_eq!(partial.status, 200);
+        assert_eq!(
+            partial.body["data"],
+            json!({ "viewer": { "subject": "vera" }, "users": null })
+        );
+        let expected = json!([{
+            "message": "This needs a token with the scope users:manage.",
+            "locations": [{ "line": 1, "column": 22 }],
+            "path": ["users"],
+            "extensions": { "code": "FORBIDDEN" },
+        }]);
+        assert_eq!(partial.body["errors"], expected);
+    }
+}
+
+#[tokio::test]
+async fn the_named_operation_is_executed() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let query = "query a { viewer { subject } } query b { viewer { name __typename } }";
+    let body = |name: Value| {
+        json!({ "query": query, "operationName": name, "extensions": {}, "variables": null })
+            .to_string()
+    };
+    assert_eq!(
+        *vera.send(body(json!("a"))).await.field(),
+        json!({ "subject": "vera" })
+    );
+    assert_eq!(
+        *vera.send(body(json!("b"))).await.field(),
+        json!({ "name": "vera", "__typename": "User" })
+    );
+    assert_eq!(
+        vera.send(body(json!("c"))).await.codes(),
+        ["OPERATION_RESOLUTION_FAILURE"]
+    );
+    assert_eq!(
+        vera.send(body(json!(""))).await.codes(),
+        ["OPERATION_RESOLUTION_FAILURE"]
+    );
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_request_are_bad_requests() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let deep = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"query":"{{ viewer {{ subject }} }}","variables":{{"v":{open}{close}}}}}"#)
+    };
+    let texts = |count: usize| {
+        format!(
+            r#"{{"query":"{{ viewer {{ subject }} }}","variables":{{"v":{}}}}}"#,
+            json!(vec!["t"; count])
+        )
+    };
+    let cases: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b" ".to_vec(),
+        b"null".to_vec(),
+        b"1".to_vec(),
+        b"\"{ viewer { subject } }\"".to_vec(),
+        b"[]".to_vec(),
+        format!("[{QUERY}]").into_bytes(),
+        format!("[{QUERY},{QUERY}]").into_bytes(),
+        b"{}".to_vec(),
+        br#"{"query":null}"#.to_vec(),
+        br#"{"query":1}"#.to_vec(),
+        br#"{"query":["{ viewer { subject } }"]}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":"x"}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":[]}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":1}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","operationName":1}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","extensions":"x"}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","extensions":[]}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","query":"{ viewer { id } }"}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":{"a":1,"a":2}}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }"} {}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }",}"#.to_vec(),
+        br#"{'query':'{ viewer { subject } }'}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }""#.to_vec(),
+        b"query={ viewer { subject } }".to_vec(),
+        b"\xef\xbb\xbf{\"query\":\"{ viewer { subject } }\"}".to_vec(),
+        b"{\"query\":\"{ viewer { subject } }\",\"variables\":{\"v\":\"\xff\xfe\"}}".to_vec(),
+        b"{\"query\":\"{ viewer { subject } }\",\"variables\":{\"v\":\"\xc0\xaf\"}}".to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":{"v":"\ud83d"}}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":{"v":NaN}}"#.to_vec(),
+        br#"{"query":"{ viewer { subject } }","variables":{"v":1e999}}"#.to_vec(),
+        deep(31).into_bytes(),
+        deep(100_000).into_bytes(),
+        texts(1_000).into_bytes(),
+    ];
+    for body in cases {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+        let answer = vera.send(body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.codes()),
+            (400, vec!["BAD_REQUEST"]),
+            "{shown}"
+        );
+    }
+    for good in [deep(30), texts(900)] {
+        assert_eq!(vera.send(good).await.status, 200);
+    }
+    // What the operation does not define, and members of other protocols, are passed over.
+    let more = json!({ "query": "{ viewer { subject } }", "variables": { "unused": 1 }, "id": 7 });
+    assert_eq!(
+        *vera.send(more.to_string()).await.field(),
+        json!({ "subject": "vera" })
+    );
+    assert_eq!(
+        vera.send(r#"{"query":""}"#).await.codes(),
+        ["GRAPHQL_PARSE_FAILED"]
+    );
+}
+
+#[tokio::test]
+async fn a_body_has_512_kib_at_most() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let padded = |length: usize| format!("{QUERY}{}", " ".repeat(length - QUERY.len()));
+    assert_eq!(vera.send(padded(512 * 1024)).await.status, 200);
+    let answer = vera.send(padded(512 * 1024 + 1)).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.codes()),
+        (413, vec!["BAD_REQUEST"])
+    );
+}
+
+/// The size is counted while reading: a client that never says it is stopped all the same.
+#[tokio::test]
+async fn a_chunked_body_is_cut_off_at_512_kib() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        vera.token
+    );
+    let address = server.address;
+    let sent = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = format!("10000\r\n{}\r\n", " ".repeat(65_536));
+        let mut sent = 0;
+        while sent < 128 * 1024 * 1024 && stream.write_all(chunk.as_bytes()).is_ok() {
+            sent += 65_536;
+        }
+        let mut answer = Vec::new();
+        // The server may have closed the connection before all that was sent was read.
+        let _read = stream.read_to_end(&mut answer);
+        (sent, String::from_utf8_lossy(&answer).into_owned())
+    });
+    let (sent, answer) = sent.await.unwrap();
+    assert!(sent < 64 * 1024 * 1024, "{sent} bytes were taken");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn every_answer_has_its_own_id_and_is_kept_by_nobody() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let mut ids = Vec::new();
+    let client = &server.client;
+    for request in [
+        vera.request().body(QUERY),
+        vera.request().header("x-request-id", "mine").body(QUERY),
+        vera.request().body("x"),
+        client.post(server.url("/graphql")),
+        client.get(server.url("/")),
+        client.get(server.url("/graphql/x")),
+        client.get(server.url("/healthz")),
+        client.get(server.url("/readyz")),
+        client.post(server.url("/healthz")),
+    ] {
+        let response = request.send().await.unwrap();
+        let headers = response.headers();
+        assert_eq!(headers["cache-control"], "no-store");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers.get("server"), None);
+        ids.push(headers["x-request-id"].to_str().unwrap().to_owned());
+    }
+    assert!(ids.iter().all(|id| id.len() == 36));
+    let mut sorted = ids.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted, ids, "IDs rise, and none comes twice");
+}
+
+#[tokio::test]
+async fn health_is_told_without_a_token() {
+    let server = Server::start().await;
+    for path in ["/healthz", "/readyz"] {
+        let response = server.client.get(server.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.text().await.unwrap(), "ok\n");
+        let answer = answer(server.client.post(server.url(path))).await;
+        assert_eq!(answer.status, 405);
+        assert_eq!(answer.headers["allow"], "GET, HEAD");
+    }
+    let missing = answer(server.client.get(server.url("/elsewhere"))).await;
+    assert_eq!(
+        (missing.status.as_u16(), missing.codes()),
+        (404, vec!["BAD_REQUEST"])
+    );
+}
+
+#[tokio::test]
+async fn variables_are_coerced_by_their_types() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    async fn ask(vera: &Person<'_>, ty: &str, default: &str, variables: Value) -> Answer {
+        let query = format!(
+            "query($v: {ty}{default}) {{ credentialStatuses(ids: $v) {{ credentialId }} }}"
+        );
+        vera.ask_with(&query, variables).await
+    }
+    let ids = |answer: &Answer| -> Vec<String> {
+        let statuses = answer.field().as_array().unwrap();
+        statuses
+            .iter()
+            .map(|status| status["credentialId"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        ids(&ask(&vera, "[ID!]!", "", json!({ "v": ["a", 7] })).await),
+        ["a", "7"]
+    );
+    // One item is a list of one (GraphQL specification, section 3.11).
+    assert_eq!(
+        ids(&ask(&vera, "[ID!]!", "", json!({ "v": "a" })).await),
+        ["a"]
+    );
+    assert_eq!(
+        ids(&ask(&vera, "[ID!]!", " = [\"d\"]", json!({})).await),
+        ["d"]
+    );
+    for (ty, default, variables) in [
+        ("[ID!]!", "", json!({})),
+        ("[ID!]!", "", json!({ "v": null })),
+        ("[ID!]!", "", json!({ "v": [null] })),
+        ("[ID!]!", "", json!({ "v": [1.5] })),
+        ("[ID!]!", "", json!({ "v": [true] })),
+        ("[ID!]!", "", json!({ "v": {} })),
+        ("[ID!]!", " = [\"d\"]", json!({ "v": null })),
+        ("[ID!]", " = [\"d\"]", json!({ "v": null })),
+    ] {
+        let answer = ask(&vera, ty, default, variables.clone()).await;
+        assert_eq!(
+            answer.codes(),
+            ["BAD_USER_INPUT"],
+            "{ty} {variables}: {}",
+            answer.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_argument_whose_variable_is_absent_has_its_default() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    for name in ["b", "a"] {
+        alice.create(name).await;
+    }
+    let query = "query($order: CredentialOrder, $first: Int, $actor: String) {
+        credentials(orderBy: $order, first: $first) { nodes { name } } ...audit
+    }
+    fragment audit on Query { viewer { credentials(orderBy: $order, query: $actor) { nodes { name } } } }";
+    let expected = json!({ "nodes": [{ "name": "a" }, { "name": "b" }] });
+    let answer = alice.ask_with(query, json!({})).await;
+    assert_eq!(answer.data()["credentials"], expected);
+    assert_eq!(answer.data()["viewer"]["credentials"], expected);
+    let null = alice.ask_with(query, json!({ "order": null })).await;
+    assert!(null.codes().contains(&"BAD_USER_INPUT"), "{}", null.body);
+}
+
+#[tokio::test]
+async fn skip_and_include_are_followed() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let query = "query($yes: Boolean!) { viewer { subject @include(if: $yes) name @skip(if: $yes) ...f @include(if: $yes) } }
+        fragment f on User { __typename }";
+    assert_eq!(
+        *vera.ask_with(query, json!({ "yes": true })).await.field(),
+        json!({ "subject": "vera", "__typename": "User" })
+    );
+    assert_eq!(
+        *vera.ask_with(query, json!({ "yes": false })).await.field(),
+        json!({ "name": "vera" })
+    );
+}

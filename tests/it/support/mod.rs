@@ -1,0 +1,45 @@
+//! What tests share: a server of their own, people with tokens, and answers that are looked through.
+
+pub mod answer;
+pub mod process;
+pub mod server;
+
+pub use answer::Answer;
+pub use server::{Person, Server};
+
+/// Stands in every value of the suite. Wherever it turns up but in the answer to a resolve, a value has leaked.
+pub const MARKER: &str = "Marker5eCret";
+
+/// A value that can be told from others, with the marker in it.
+pub fn secret(name: &str) -> String {
+    format!("{MARKER}-{name}")
+}
+
+/// The ways in which the marker could be written: as it is, in hexadecimal, and in base64 at each of the three places that its
+/// first byte can have in a group.
+pub fn marker_forms() -> Vec<Vec<u8>> {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let marker = MARKER.as_bytes();
+    let hex: String = marker.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut forms = vec![
+        marker.to_vec(),
+        hex.to_uppercase().into_bytes(),
+        hex.into_bytes(),
+    ];
+    for shift in 0..3 {
+        let shifted = [&vec![0; shift], marker].concat();
+        let encoded = STANDARD.encode(&shifted);
+        // The characters at the ends depend on what stands before and behind.
+        let whole = &encoded[(shift * 8).div_ceil(6)..shifted.len() * 8 / 6];
+        forms.push(whole.as_bytes().to_vec());
+    }
+    forms
+}
+
+/// Whether the marker stands in these bytes in any form.
+pub fn holds_marker(bytes: &[u8]) -> bool {
+    marker_forms()
+        .iter()
+        .any(|form| bytes.windows(form.len()).any(|window| window == form))
+}

@@ -1,0 +1,98 @@
+//! The command, as a process of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The command with these arguments, and none of this process's settings.
+pub fn credence(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_credence"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CREDENCE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    credence(arguments).output().unwrap()
+}
+
+/// What a command wrote on standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What a command wrote on standard output.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A server as a process. It is killed when the test ends.
+pub struct ServerProcess {
+    pub child: Child,
+    pub address: String,
+    pub greeting: String,
+}
+
+impl ServerProcess {
+    /// Starts `serve` on a data directory and a free port, and waits until it serves. The log goes to `log`.
+    pub fn start(data_directory: &Path, log: Stdio, arguments: &[&str]) -> Self {
+        let directory = data_directory.to_str().unwrap();
+        let fixed = ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory];
+        let all: Vec<&str> = fixed.iter().chain(arguments).copied().collect();
+        let mut child = credence(&all)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        output.read_line(&mut greeting).unwrap();
+        let address = greeting
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once("/graphql"))
+            .map(|(address, _)| address.to_owned())
+            .unwrap_or_else(|| panic!("the server did not start: {greeting}"));
+        // Nothing may be lost when the server writes more than the pipe holds.
+        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        Self {
+            child,
+            address,
+            greeting,
+        }
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// A token of the data directory.
+    pub fn token(data_directory: &Path, subject: &str, role: &str) -> String {
+        let directory = data_directory.to_str().unwrap();
+        let output = run(&[
+            "token",
+            "--sub",
+            subject,
+            "--role",
+            role,
+            "--data-dir",
+            directory,
+        ]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

@@ -1,0 +1,254 @@
+//! A server in this process, on a data directory and a clock of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use credence::app::App;
+use credence::config::ServeSettings;
+use credence::crypto::token::LocalGrant;
+use credence::data_directory::DataDirectory;
+use credence::failure::Failure;
+use credence::local_mode;
+use credence::store::connection::Database;
+use credence::store::keyring;
+use credence::types::clock::Clock;
+use credence::types::scope::{Role, ScopeSet};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Answer, secret};
+
+/// A running server. It stops when the test ends.
+pub struct Server {
+    pub address: SocketAddr,
+    pub clock: Clock,
+    pub client: reqwest::Client,
+    directory: TempDir,
+    stop: watch::Sender<bool>,
+    serving: Option<JoinHandle<()>>,
+}
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: ServeSettings,
+}
+
+/// The settings of a server on a directory, as the command line would give them.
+pub fn settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
+    let directory = directory.to_str().unwrap();
+    let fixed = [
+        "credence",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        directory,
+    ];
+    Line::parse_from(fixed.iter().chain(arguments)).settings
+}
+
+impl Server {
+    /// A server in local mode.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await.unwrap()
+    }
+
+    /// A server with these arguments on the command line.
+    pub async fn start_with(arguments: &[&str]) -> Result<Self, Failure> {
+        Self::start_on(TempDir::new().unwrap(), Clock::system(), arguments).await
+    }
+
+    async fn start_on(
+        directory: TempDir,
+        clock: Clock,
+        arguments: &[&str],
+    ) -> Result<Self, Failure> {
+        let app = App::start(
+            &settings(&directory.path().join("data"), arguments),
+            clock.clone(),
+        )
+        .await?;
+        let (stop, stopped) = watch::channel(false);
+        Ok(Self {
+            address: app.address,
+            clock,
+            client: reqwest::Client::new(),
+            directory,
+            stop,
+            serving: Some(tokio::spawn(app.serve(stopped))),
+        })
+    }
+
+    /// Stops the server, and waits until everything is on disk.
+    pub async fn stop(mut self) -> TempDir {
+        self.stop.send(true).unwrap();
+        self.serving.take().unwrap().await.unwrap();
+        self.directory
+    }
+
+    /// Stops the server and starts another one on the same data.
+    pub async fn restart(self) -> Self {
+        let clock = self.clock.clone();
+        let directory = self.stop().await;
+        Self::start_on(directory, clock, &[]).await.unwrap()
+    }
+
+    /// A server on what another one left.
+    pub async fn start_in(directory: TempDir) -> Self {
+        Self::start_on(directory, Clock::system(), &[])
+            .await
+            .unwrap()
+    }
+
+    /// The issuer of its own tokens.
+    pub fn issuer(&self) -> String {
+        let database = Database::Sqlite(self.data_directory().join("credence.db"));
+        let mut connection = database.connect_read_only().unwrap().unwrap();
+        let keyring = keyring::find_keyring(&mut connection).unwrap().unwrap();
+        local_mode::issuer(&keyring.deployment_id)
+    }
+
+    /// The data directory.
+    pub fn data_directory(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A person with a role, by the name of their subject.
+    pub fn person(&self, subject: &str, role: Role) -> Person<'_> {
+        self.scoped(subject, role.scopes())
+    }
+
+    pub fn viewer(&self, subject: &str) -> Person<'_> {
+        self.person(subject, Role::Viewer)
+    }
+
+    pub fn editor(&self, subject: &str) -> Person<'_> {
+        self.person(subject, Role::Editor)
+    }
+
+    pub fn admin(&self, subject: &str) -> Person<'_> {
+        self.person(subject, Role::Admin)
+    }
+
+    pub fn runtime(&self) -> Person<'_> {
+        self.person("runtime", Role::Runtime)
+    }
+
+    /// A person with these scopes.
+    pub fn scoped(&self, subject: &str, scopes: ScopeSet) -> Person<'_> {
+        let grant = LocalGrant {
+            subject,
+            scopes,
+            lifetime_seconds: 3_600,
+        };
+        let directory = DataDirectory::open(&self.data_directory()).unwrap();
+        let token =
+            local_mode::issue_token(&directory, "credence", &grant, self.clock.now()).unwrap();
+        Person {
+            server: self,
+            token,
+        }
+    }
+
+    /// Somebody with this token.
+    pub fn bearer(&self, token: &str) -> Person<'_> {
+        Person {
+            server: self,
+            token: token.to_owned(),
+        }
+    }
+}
+
+/// Somebody who talks to the server.
+#[derive(Clone)]
+pub struct Person<'a> {
+    pub server: &'a Server,
+    pub token: String,
+}
+
+impl Person<'_> {
+    /// A request that has all but its body.
+    pub fn request(&self) -> reqwest::RequestBuilder {
+        let url = self.server.url("/graphql");
+        let request = self.server.client.post(url);
+        request
+            .header(AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(CONTENT_TYPE, "application/json")
+    }
+
+    /// Sends a body as it is.
+    pub async fn send(&self, body: impl Into<reqwest::Body>) -> Answer {
+        Answer::from(self.request().body(body).send().await.unwrap()).await
+    }
+
+    /// Asks without variables.
+    pub async fn ask(&self, query: &str) -> Answer {
+        self.send(json!({ "query": query }).to_string()).await
+    }
+
+    /// Asks with variables.
+    pub async fn ask_with(&self, query: &str, variables: Value) -> Answer {
+        self.send(json!({ "query": query, "variables": variables }).to_string())
+            .await
+    }
+
+    /// Calls a mutation with its input; of the credential everything comes back that does not need an argument.
+    pub async fn mutate(&self, mutation: &str, input: Value) -> Answer {
+        let mut type_name = mutation.to_owned();
+        type_name[..1].make_ascii_uppercase();
+        let selection = match mutation {
+            "deleteCredential" => "deletedCredentialId",
+            "deleteUser" => "deletedUserId deletedCredentialIds",
+            "resolveCredential" => "credential { id name } value valueVersion notModified",
+            _ => {
+                "credential { id name valueVersion createdAt updatedAt valueUpdatedAt owner { id subject } }"
+            }
+        };
+        let query = format!(
+            "mutation($input: {type_name}Input!) {{ {mutation}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
+        );
+        self.ask_with(&query, json!({ "input": input })).await
+    }
+
+    /// Creates a credential whose value is `secret(name)`, and returns its ID.
+    pub async fn create(&self, name: &str) -> String {
+        let answer = self
+            .mutate(
+                "createCredential",
+                json!({ "name": name, "value": secret(name) }),
+            )
+            .await;
+        let id = answer.field()["credential"]["id"].as_str();
+        id.unwrap_or_else(|| panic!("{name} was not created: {}", answer.body))
+            .to_owned()
+    }
+
+    /// Resolves a credential for the usual consumer.
+    pub async fn resolve(&self, id: &str) -> Answer {
+        self.mutate(
+            "resolveCredential",
+            json!({ "credentialId": id, "consumer": consumer() }),
+        )
+        .await
+    }
+
+    /// The caller's own ID.
+    pub async fn id(&self) -> String {
+        let answer = self.ask("{ viewer { id } }").await;
+        answer.field()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A consumer as runtimes name it.
+pub fn consumer() -> Value {
+    json!({ "kind": "AI_MODEL_BINDING", "externalId": "support.yaml#primary_model", "name": "Support model" })
+}
