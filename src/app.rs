@@ -172,7 +172,7 @@ fn issuer_keys(settings: &TokenSettings) -> Result<Option<TokenKeys>, Failure> {
             TokenKeys::from_pem(str::from_utf8(&content).unwrap_or_default(), rsa)
         } else {
             // Whoever reads the shared secret can sign tokens.
-            TokenKeys::from_secret(&read_secret_file(path)?)
+            TokenKeys::from_secret_file(&read_secret_file(path)?)
         };
         (path, keys)
     } else if let Some(path) = &settings.jwks_file {

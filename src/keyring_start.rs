@@ -47,10 +47,7 @@ fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
     let Some(mut connection) = database.connect_read_only().map_err(store_failure)? else {
         return Ok(None);
     };
-    if !connection
-        .has_table("__diesel_schema_migrations")
-        .map_err(store_failure)?
-    {
+    if !migration::was_migrated(&mut connection).map_err(store_failure)? {
         return Ok(None);
     }
     if migration::is_newer(&mut connection).map_err(store_failure)? {

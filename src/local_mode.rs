@@ -3,9 +3,9 @@
 
 use zeroize::Zeroizing;
 
+use crate::crypto::local_token::{LocalGrant, LocalIssuer};
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::random;
-use crate::crypto::token::{LocalGrant, LocalIssuer};
 use crate::crypto::token_key::TokenKeys;
 use crate::data_directory::{DataDirectory, read_secret_file, write_secret_file};
 use crate::failure::{Failure, FailureKind};

@@ -3,8 +3,10 @@
 pub mod cursor;
 pub mod digest;
 pub mod keyring;
+pub mod local_token;
 pub mod master_key;
 pub mod random;
 pub mod seal;
 pub mod token;
+mod token_header;
 pub mod token_key;

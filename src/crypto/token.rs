@@ -1,14 +1,13 @@
-//! JSON Web Tokens: verification by the rules of RFC 8725, and the tokens of local mode.
+//! JSON Web Tokens: verification by the rules of RFC 8725.
 //!
 //! `jsonwebtoken` verifies the signature. What it accepts and we do not (a `crit` header, a list for `iss`, a claim that
 //! is missing, a lifetime without bounds, a clock that is not ours) is checked here.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
-use serde::de::{Error as _, IgnoredAny};
-use serde::{Deserialize, Deserializer, Serialize};
+use jsonwebtoken::{Algorithm, Validation};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+use super::token_header::TokenHeader;
 use super::token_key::TokenKeys;
 use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
@@ -185,122 +184,6 @@ impl TokenVerifier {
                 .map(parse_ids)
                 .transpose()?,
         })
-    }
-}
-
-/// Makes the tokens of local mode: HS256 with the key of the data directory.
-pub struct LocalIssuer<'a> {
-    /// The key, 32 bytes.
-    pub secret: &'a [u8],
-    /// The issuer, `urn:credence:local:` and the deployment's ID.
-    pub issuer: &'a str,
-    /// The audience.
-    pub audience: &'a str,
-}
-
-/// What a token of local mode is to say.
-pub struct LocalGrant<'a> {
-    /// Who it speaks for.
-    pub subject: &'a str,
-    /// What it allows.
-    pub scopes: ScopeSet,
-    /// How long it lives, in seconds.
-    pub lifetime_seconds: i64,
-}
-
-impl LocalIssuer<'_> {
-    /// A signed token; `None` when the signature cannot be made.
-    #[must_use]
-    pub fn issue(&self, grant: &LocalGrant<'_>, now: Timestamp) -> Option<String> {
-        let issued_at = now.seconds();
-        let claims = LocalClaims {
-            iss: self.issuer,
-            aud: self.audience,
-            sub: grant.subject,
-            iat: issued_at,
-            exp: issued_at.saturating_add(grant.lifetime_seconds),
-            scope: grant.scopes.to_claim(),
-        };
-        let key = EncodingKey::from_secret(self.secret);
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).ok()
-    }
-}
-
-#[derive(Serialize)]
-struct LocalClaims<'a> {
-    iss: &'a str,
-    aud: &'a str,
-    sub: &'a str,
-    iat: i64,
-    exp: i64,
-    scope: String,
-}
-
-/// The members of a token's header that matter. A member that would make the server fetch or trust something, or that it
-/// would have to understand, refuses the token, whatever its value.
-#[derive(Deserialize)]
-struct TokenHeader {
-    alg: String,
-    kid: Option<String>,
-    typ: Option<String>,
-    #[serde(default)]
-    crit: Presence,
-    #[serde(default)]
-    jku: Presence,
-    #[serde(default)]
-    jwk: Presence,
-    #[serde(default)]
-    x5u: Presence,
-    #[serde(default)]
-    x5c: Presence,
-    #[serde(default)]
-    zip: Presence,
-    #[serde(default)]
-    enc: Presence,
-    #[serde(default)]
-    b64: Presence,
-}
-
-impl TokenHeader {
-    fn parse(token: &str) -> Result<Self, TokenProblem> {
-        let mut parts = token.split('.');
-        let (Some(header), Some(_), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(TokenProblem::Malformed);
-        };
-        let json = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_malformed| TokenProblem::Malformed)?;
-        let header: Self =
-            serde_json::from_slice(&json).map_err(|_malformed| TokenProblem::Malformed)?;
-        let refused = [
-            &header.crit,
-            &header.jku,
-            &header.jwk,
-            &header.x5u,
-            &header.x5c,
-            &header.zip,
-            &header.enc,
-            &header.b64,
-        ];
-        let known_type = header.typ.as_deref().is_none_or(|name| {
-            ["jwt", "at+jwt", "application/at+jwt"].contains(&name.to_ascii_lowercase().as_str())
-        });
-        if refused.iter().any(|member| member.0) || !known_type {
-            return Err(TokenProblem::Header);
-        }
-        Ok(header)
-    }
-}
-
-/// Whether a member is there, whatever its value: `null` is one.
-#[derive(Default)]
-struct Presence(bool);
-
-impl<'de> Deserialize<'de> for Presence {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_value| Self(true))
     }
 }
 

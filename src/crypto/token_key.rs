@@ -104,12 +104,11 @@ pub struct TokenKey {
 pub struct TokenKeys(Vec<TokenKey>);
 
 impl TokenKeys {
-    /// A secret shared with the issuer: HS256. One line end behind it is not part of it.
+    /// A secret shared with the issuer: HS256.
     ///
     /// # Errors
     /// [`TokenKeyProblem::WeakSecret`] below 32 bytes.
-    pub fn from_secret(file: &[u8]) -> Result<Self, TokenKeyProblem> {
-        let secret = trim_line_end(file);
+    pub fn from_secret(secret: &[u8]) -> Result<Self, TokenKeyProblem> {
         let repeated = secret
             .windows(2)
             .all(|pair| matches!(pair, [a, b] if a == b));
@@ -120,6 +119,16 @@ impl TokenKeys {
             Algorithm::HS256,
             DecodingKey::from_secret(secret),
         ))
+    }
+
+    /// The secret in a file. When it is a text, the line end behind it is not part of it; of random bytes, each one is.
+    ///
+    /// # Errors
+    /// [`TokenKeyProblem::WeakSecret`] below 32 bytes.
+    pub fn from_secret_file(file: &[u8]) -> Result<Self, TokenKeyProblem> {
+        let text = trim_line_end(file);
+        let is_text = text.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+        Self::from_secret(if is_text { text } else { file })
     }
 
     /// A public key as PEM (RFC 7468, section 13).

@@ -25,6 +25,7 @@ impl From<Timestamp> for DateTime {
     }
 }
 
+/// An RFC 3339 date-time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`. Any offset is understood in arguments.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"

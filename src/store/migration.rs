@@ -49,6 +49,14 @@ pub fn revert_all(connection: &mut DatabaseConnection) -> Result<usize, StoreErr
     reverted.map_err(|_library_text| StoreError::Internal)
 }
 
+/// Whether the database was migrated before, by whichever version: one that was not is empty.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn was_migrated(connection: &mut DatabaseConnection) -> Result<bool, StoreError> {
+    connection.has_table("__diesel_schema_migrations")
+}
+
 /// Whether the database was migrated by a newer version: it then has migrations that this one does not know. Changes
 /// nothing.
 ///

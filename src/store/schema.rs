@@ -1,4 +1,4 @@
-//! The tables as diesel knows them: the columns that both databases have. `cargo test the_tables` compares them with the
+//! The tables as diesel knows them: the columns that both databases have and the program reads or writes. `cargo test the_tables` compares them with the
 //! migrated databases.
 
 diesel::table! {

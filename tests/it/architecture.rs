@@ -1,1 +1,144 @@
-//! Filled next.
+//! The layers, and their one direction: http → graphql → domain → store and crypto → types.
+
+use std::path::{Path, PathBuf};
+
+/// Each layer, and the layers that its files may name.
+const LAYERS: [(&str, &[&str]); 6] = [
+    ("types", &[]),
+    ("crypto", &["types"]),
+    ("store", &["types"]),
+    ("domain", &["types", "crypto", "store"]),
+    ("graphql", &["types", "domain"]),
+    ("http", &["types", "domain", "graphql"]),
+];
+
+/// What the upper layers may use of the lower ones beside their own neighbours: bytes in, bytes out.
+const EXCEPTIONS: [(&str, &str); 1] = [("src/graphql/document.rs", "crypto::digest")];
+
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(source_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn name(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn no_layer_names_one_that_lies_above_it() {
+    let above = [
+        "app",
+        "config",
+        "data_directory",
+        "failure",
+        "keyring_start",
+        "local_mode",
+    ];
+    let mut wrong = Vec::new();
+    for (layer, below) in LAYERS {
+        for path in source_files(&root().join("src").join(layer)) {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let others = LAYERS.iter().map(|(other, _)| *other).chain(above);
+            for other in others.filter(|other| *other != layer && !below.contains(other)) {
+                let named = source
+                    .match_indices(&format!("crate::{other}"))
+                    .any(|(at, _)| {
+                        let rest = &source[at + "crate::".len()..];
+                        !EXCEPTIONS
+                            .iter()
+                            .any(|(file, used)| *file == name(&path) && rest.starts_with(used))
+                    });
+                if named {
+                    wrong.push(format!("{} names {other}", name(&path)));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// A noun's SQL is in `store`, the hazardous half of orion in one file, and the words of a library's errors nowhere.
+#[test]
+fn what_has_one_place_stands_nowhere_else() {
+    let mut wrong = Vec::new();
+    for path in source_files(&root().join("src")) {
+        let source = std::fs::read_to_string(&path).unwrap();
+        let name = name(&path);
+        let rules: [(&str, &dyn Fn(&str) -> bool); 6] = [
+            ("orion::", &|name| name == "src/crypto/seal.rs"),
+            ("diesel", &|name| name.starts_with("src/store/")),
+            ("jsonwebtoken", &|name| {
+                name.starts_with("src/crypto/") && name.contains("token")
+            }),
+            ("poem::", &|name| name.starts_with("src/http/")),
+            ("async_graphql", &|name| {
+                name.starts_with("src/graphql/") || name == "src/http/json.rs"
+            }),
+            (".expose()", &|name| {
+                [
+                    "src/crypto/keyring.rs",
+                    "src/graphql/resolve.rs",
+                    "src/domain/credential_change.rs",
+                ]
+                .contains(&name)
+            }),
+        ];
+        for (text, may) in rules {
+            let used = source
+                .lines()
+                .any(|line| line.contains(text) && !line.trim_start().starts_with("//"));
+            if used && !may(&name) {
+                wrong.push(format!("{name} has {text}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn no_file_has_more_than_400_lines() {
+    let long: Vec<String> = source_files(&root().join("src"))
+        .into_iter()
+        .filter(|path| std::fs::read_to_string(path).unwrap().lines().count() > 400)
+        .map(|path| name(&path))
+        .collect();
+    assert_eq!(long, Vec::<String>::new());
+}
+
+#[test]
+fn every_dependency_says_what_it_is_for() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut inside = false;
+    let mut explained = false;
+    let mut bare = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.contains("dependencies]");
+            explained = false;
+        } else if inside && line.starts_with('#') {
+            explained = true;
+        } else if inside && line.contains('=') && !explained {
+            bare.push(line.to_owned());
+        } else if line.trim().is_empty() {
+            explained = false;
+        }
+    }
+    assert_eq!(bare, Vec::<String>::new());
+}

@@ -1,1 +1,630 @@
-//! Filled next.
+//! The command: what it prints, what it refuses, and with which exit code.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use credence::crypto::master_key::MasterKey;
+use credence::graphql::sdl::sdl;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::process::{ServerProcess, credence, run, stderr, stdout};
+use crate::support::secret;
+
+fn directory() -> TempDir {
+    TempDir::new().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Runs `serve`, which must end by itself, and soon.
+fn serve_fails(arguments: &[&str]) -> (i32, String) {
+    let started = Instant::now();
+    let all: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"]
+        .iter()
+        .chain(arguments)
+        .copied()
+        .collect();
+    let output = run(&all);
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "it took {:?}",
+        started.elapsed()
+    );
+    assert_eq!(stdout(&output), "");
+    (output.status.code().unwrap(), stderr(&output))
+}
+
+#[test]
+fn schema_prints_the_schema() {
+    let output = run(&["schema"]);
+    assert!(output.status.success());
+    assert_eq!(stdout(&output), sdl());
+}
+
+#[test]
+fn help_explains_every_command_and_option() {
+    let output = run(&["help"]);
+    assert!(output.status.success());
+    let help = stdout(&output);
+    for word in [
+        "serve",
+        "token",
+        "schema",
+        "migrate",
+        "keys",
+        "--listen",
+        "CREDENCE_DATA_DIR",
+        "Exit codes",
+    ] {
+        assert!(help.contains(word), "{word} is missing");
+    }
+    assert!(run(&["--version"]).status.success());
+}
+
+#[test]
+fn a_line_that_cannot_be_understood_ends_with_64() {
+    for arguments in [
+        &["nothing"][..],
+        &["--nothing"],
+        &["serve", "--listen", "here"],
+        &["serve", "--jwt-leeway-seconds", "61"],
+        &["serve", "--log", "[[["],
+        &["token"],
+        &["token", "--sub", "a"],
+        &["token", "--sub", "a", "--role", "king"],
+        &["token", "--sub", "a", "--scope", "credentials:steal"],
+        &[
+            "token",
+            "--sub",
+            "a",
+            "--role",
+            "viewer",
+            "--expires-in",
+            "25h",
+        ],
+        &[
+            "token",
+            "--sub",
+            "a",
+            "--role",
+            "viewer",
+            "--expires-in",
+            "soon",
+        ],
+        &["token", "--sub", "", "--role", "viewer"],
+        &["token", "--sub", "a\nb", "--role", "viewer"],
+        &["keys"],
+        &["keys", "generate"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(64),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn a_generated_master_key_can_be_read_by_its_owner_only_and_is_never_written_over() {
+    let directory = directory();
+    let path = directory.path().join("master.key");
+    let output = run(&["keys", "generate", text(&path)]);
+    assert!(output.status.success());
+    assert_eq!(stdout(&output), "");
+    let content = std::fs::read_to_string(&path).unwrap();
+    assert!(content.starts_with("ck1_") && content.ends_with('\n'));
+    let key = MasterKey::parse(&content).unwrap();
+    assert!(stderr(&output).contains(&key.id().to_string()));
+    assert!(!stderr(&output).contains(content.trim()));
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    let again = run(&["keys", "generate", text(&path)]);
+    assert_eq!(again.status.code(), Some(74));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+    let nowhere = run(&[
+        "keys",
+        "generate",
+        text(&directory.path().join("no/such/folder")),
+    ]);
+    assert_eq!(nowhere.status.code(), Some(74));
+}
+
+#[test]
+fn the_files_of_a_data_directory_are_their_owners_alone() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let _server = ServerProcess::start(&data, Stdio::null(), &[]);
+    assert_eq!(std::fs::metadata(&data).unwrap().mode() & 0o777, 0o700);
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(
+            entry.metadata().unwrap().mode() & 0o777,
+            0o600,
+            "{:?}",
+            entry.file_name()
+        );
+    }
+}
+
+#[test]
+fn the_start_says_what_to_do_next() {
+    let directory = directory();
+    let server = ServerProcess::start(&directory.path().join("data"), Stdio::null(), &[]);
+    assert!(server.greeting.contains("/graphql"), "{}", server.greeting);
+}
+
+#[test]
+fn a_second_server_on_a_data_directory_is_refused_at_once() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let mut first = ServerProcess::start(&data, Stdio::null(), &[]);
+    let (code, message) = serve_fails(&["--data-dir", text(&data)]);
+    assert_eq!(code, 75);
+    assert!(
+        message.contains("another server has the data directory"),
+        "{message}"
+    );
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    let _second = ServerProcess::start(&data, Stdio::null(), &[]);
+}
+
+#[test]
+fn of_fifty_servers_that_start_at_once_one_serves() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let start = || {
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            text(&data),
+        ];
+        credence(&arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut servers: Vec<_> = (0..50).map(|_| start()).collect();
+    let mut ended = 0;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ended < 49 && Instant::now() < deadline {
+        servers.retain_mut(|server| match server.try_wait().unwrap() {
+            Some(status) => {
+                assert_eq!(status.code(), Some(75));
+                ended += 1;
+                false
+            }
+            None => true,
+        });
+        std::thread::yield_now();
+    }
+    assert_eq!((servers.len(), ended), (1, 49));
+    for mut server in servers {
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+}
+
+/// A database with a credential in it, its server stopped.
+fn used_data_directory(directory: &TempDir) -> std::path::PathBuf {
+    let data = directory.path().join("data");
+    let mut server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let token = ServerProcess::token(&data, "alice", "editor");
+    let query = format!(
+        "mutation {{ createCredential(input: {{name: \"kept\", value: \"{}\"}}) {{ credential {{ id }} }} }}",
+        secret("kept")
+    );
+    let answer = request(
+        &server.address,
+        &token,
+        &json!({ "query": query }).to_string(),
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && !answer.contains("errors"),
+        "{answer}"
+    );
+    server.signal("TERM");
+    assert!(server.child.wait().unwrap().success());
+    data
+}
+
+/// A request and its answer, as bytes on a connection of its own.
+fn request(address: &str, token: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(request_text(token, body).as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn request_text(token: &str, body: &str) -> String {
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_wrong_master_key_ends_with_78_within_a_second_and_leaves_the_database_untouched() {
+    let directory = directory();
+    let data = used_data_directory(&directory);
+    let database = data.join("credence.db");
+    let before = std::fs::read(&database).unwrap();
+    let right = std::fs::read_to_string(data.join("master.key")).unwrap();
+    let other = directory.path().join("other.key");
+    assert!(run(&["keys", "generate", text(&other)]).status.success());
+    let (code, message) =
+        serve_fails(&["--data-dir", text(&data), "--master-key-file", text(&other)]);
+    assert_eq!(code, 78, "{message}");
+    let ids = [&right, &std::fs::read_to_string(&other).unwrap()]
+        .map(|key| MasterKey::parse(key).unwrap().id().to_string());
+    assert!(ids.iter().all(|id| message.contains(id)), "{message}");
+
+    let bad = directory.path().join("bad.key");
+    let mistyped = right.replacen(
+        |c: char| c.is_ascii_lowercase() && c != 'c' && c != 'k',
+        "A",
+        1,
+    );
+    for (what, content) in [
+        ("nothing", String::new()),
+        ("too short", right.trim()[..30].to_owned()),
+        ("too long", format!("{}A", right.trim())),
+        ("a mistyped key", mistyped),
+        ("zeros", weak(&[0; 32])),
+        ("a repeated byte", weak(&[7; 32])),
+        ("printable text", weak(b"correct horse battery staple 123")),
+        ("bytes", "\u{0}\u{1}\u{2}".repeat(11)),
+    ] {
+        // A file of another one's mode would be refused for that.
+        let _removed = std::fs::remove_file(&bad);
+        credence::data_directory::write_secret_file(&bad, content.as_bytes()).unwrap();
+        let (code, message) =
+            serve_fails(&["--data-dir", text(&data), "--master-key-file", text(&bad)]);
+        assert_eq!(code, 78, "{what}: {message}");
+        assert!(
+            content.is_empty() || !message.contains(content.trim()),
+            "{what}: the message shows the key"
+        );
+    }
+    for flip in 0..256 {
+        let key = flipped(&right, flip);
+        let _removed = std::fs::remove_file(&bad);
+        credence::data_directory::write_secret_file(&bad, key.as_bytes()).unwrap();
+        let (code, _) = serve_fails(&["--data-dir", text(&data), "--master-key-file", text(&bad)]);
+        assert_eq!(code, 78, "bit {flip}");
+    }
+    assert!(
+        std::fs::read(&database).unwrap() == before,
+        "the database was changed"
+    );
+    let _server = ServerProcess::start(&data, Stdio::null(), &[]);
+}
+
+/// The text form of 32 bytes, with a checksum that fits.
+fn weak(bytes: &[u8; 32]) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let checksum = &credence::crypto::digest::sha256(bytes)[..4];
+    format!(
+        "ck1_{}",
+        URL_SAFE_NO_PAD.encode([bytes.as_slice(), checksum].concat())
+    )
+}
+
+/// Another key: one bit of it is flipped, and its checksum fits.
+fn flipped(key: &str, bit: usize) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let bytes = URL_SAFE_NO_PAD.decode(&key.trim()[4..]).unwrap();
+    let mut key: [u8; 32] = bytes[..32].try_into().unwrap();
+    key[bit / 8] ^= 1 << (bit % 8);
+    weak(&key)
+}
+
+#[test]
+fn a_missing_master_key_is_never_made_anew_over_data() {
+    let directory = directory();
+    let data = used_data_directory(&directory);
+    let before = std::fs::read(data.join("credence.db")).unwrap();
+    let key = std::fs::read(data.join("master.key")).unwrap();
+    std::fs::remove_file(data.join("master.key")).unwrap();
+    let (code, message) = serve_fails(&["--data-dir", text(&data)]);
+    assert_eq!(code, 78, "{message}");
+    assert!(!data.join("master.key").exists());
+    assert!(std::fs::read(data.join("credence.db")).unwrap() == before);
+    credence::data_directory::write_secret_file(&data.join("master.key"), &key).unwrap();
+    let _server = ServerProcess::start(&data, Stdio::null(), &[]);
+}
+
+#[test]
+fn credentials_without_a_keyring_are_refused() {
+    let directory = directory();
+    let data = used_data_directory(&directory);
+    {
+        use diesel::connection::SimpleConnection;
+        let database = credence::store::connection::Database::Sqlite(data.join("credence.db"));
+        database
+            .connect()
+            .unwrap()
+            .batch_execute("DELETE FROM keyring")
+            .unwrap();
+    }
+    let (code, message) = serve_fails(&["--data-dir", text(&data)]);
+    assert_eq!(code, 78, "{message}");
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused() {
+    let directory = directory();
+    let data = used_data_directory(&directory);
+    {
+        use diesel::connection::SimpleConnection;
+        let database = credence::store::connection::Database::Sqlite(data.join("credence.db"));
+        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')";
+        database.connect().unwrap().batch_execute(newer).unwrap();
+    }
+    for arguments in [
+        &["serve", "--listen", "127.0.0.1:0"],
+        &["migrate", "--data-dir", text(&data)],
+    ] {
+        let output = run(&[&arguments[..], &["--data-dir", text(&data)]].concat()
+            [..if arguments[0] == "serve" { 5 } else { 3 }]);
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_ends_with_69() {
+    let directory = directory();
+    let data = used_data_directory(&directory);
+    std::fs::write(
+        data.join("credence.db"),
+        "this is no database, but a text that is long enough to be taken for one. ".repeat(100),
+    )
+    .unwrap();
+    let (code, message) = serve_fails(&["--data-dir", text(&data)]);
+    assert_eq!(code, 69, "{message}");
+}
+
+#[test]
+fn secret_keys_that_others_can_read_are_refused() {
+    let directory = directory();
+    let key = directory.path().join("master.key");
+    assert!(run(&["keys", "generate", text(&key)]).status.success());
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    let data = directory.path().join("data");
+    let (code, message) =
+        serve_fails(&["--data-dir", text(&data), "--master-key-file", text(&key)]);
+    assert_eq!(code, 78);
+    assert!(message.contains("chmod 600"), "{message}");
+    assert!(!data.join("credence.db").exists());
+}
+
+#[test]
+fn with_an_issuer_configured_nothing_is_made_up() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let jwks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/keys/jwks.json");
+    let (code, message) = serve_fails(&[
+        "--data-dir",
+        text(&data),
+        "--jwks-file",
+        text(&jwks),
+        "--jwt-issuer",
+        "i",
+    ]);
+    assert_eq!(code, 78);
+    assert!(message.contains("credence keys generate"), "{message}");
+    let key = directory.path().join("master.key");
+    assert!(run(&["keys", "generate", text(&key)]).status.success());
+    let (code, message) = serve_fails(&[
+        "--data-dir",
+        text(&data),
+        "--jwks-file",
+        text(&jwks),
+        "--master-key-file",
+        text(&key),
+    ]);
+    assert_eq!(code, 78);
+    assert!(message.contains("--jwt-issuer"), "{message}");
+    for made in ["master.key", "signing.key"] {
+        assert!(!data.join(made).exists(), "{made}");
+    }
+    let (code, _) = serve_fails(&[
+        "--data-dir",
+        text(&data),
+        "--jwks-file",
+        "nowhere",
+        "--jwt-issuer",
+        "i",
+        "--master-key-file",
+        text(&key),
+    ]);
+    assert_eq!(code, 78);
+    let token = run(&[
+        "token",
+        "--sub",
+        "a",
+        "--role",
+        "viewer",
+        "--data-dir",
+        text(&data),
+    ]);
+    assert_eq!(token.status.code(), Some(78), "{}", stderr(&token));
+}
+
+#[test]
+fn local_mode_stays_on_loopback_and_plain_http_behind_a_proxy() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let run_at = |more: &[&str]| {
+        let all = [
+            &["serve", "--listen", "0.0.0.0:0", "--data-dir", text(&data)][..],
+            more,
+        ]
+        .concat();
+        let output = run(&all);
+        (output.status.code().unwrap(), stderr(&output))
+    };
+    let (code, message) = run_at(&["--behind-tls-proxy"]);
+    assert_eq!(code, 78);
+    assert!(message.contains("loopback"), "{message}");
+    let jwks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/keys/jwks.json");
+    let (code, message) = run_at(&["--jwks-file", text(&jwks), "--jwt-issuer", "i"]);
+    assert_eq!(code, 78);
+    assert!(message.contains("--behind-tls-proxy"), "{message}");
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_token_is_printed_alone_and_works_while_the_server_runs_and_after() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let early = run(&[
+        "token",
+        "--sub",
+        "a",
+        "--role",
+        "viewer",
+        "--data-dir",
+        text(&data),
+    ]);
+    assert_eq!(early.status.code(), Some(78));
+    assert!(
+        stderr(&early).contains("credence serve"),
+        "{}",
+        stderr(&early)
+    );
+    let mut server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let token = ServerProcess::token(&data, "alice", "viewer");
+    assert_eq!(token.split('.').count(), 3);
+    let body = json!({ "query": "{ viewer { subject } }" }).to_string();
+    assert!(
+        request(&server.address, &token, &body)
+            .contains(r#"{"data":{"viewer":{"subject":"alice"}}}"#)
+    );
+    server.signal("INT");
+    assert!(server.child.wait().unwrap().success());
+    let scoped = run(&[
+        "token",
+        "--sub",
+        "a",
+        "--scope",
+        "credentials:read audit:read",
+        "--expires-in",
+        "30s",
+        "--data-dir",
+        text(&data),
+    ]);
+    assert!(scoped.status.success(), "{}", stderr(&scoped));
+    let server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let body = json!({ "query": "{ auditEvents { nodes { id } } }" }).to_string();
+    assert!(
+        request(&server.address, stdout(&scoped).trim(), &body)
+            .contains(r#"{"data":{"auditEvents":{"nodes":[]}}}"#)
+    );
+}
+
+#[test]
+fn migrate_brings_the_database_to_this_version_and_stops() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    for _ in 0..2 {
+        let output = run(&["migrate", "--data-dir", text(&data)]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(data.join("credence.db").exists());
+    }
+    assert!(!data.join("master.key").exists());
+}
+
+#[test]
+fn settings_come_from_the_environment_too() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let output = credence(&["migrate"])
+        .env("CREDENCE_DATA_DIR", &data)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(data.join("credence.db").exists());
+}
+
+#[test]
+fn a_stopped_server_answers_what_is_under_way_and_leaves_one_file() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let mut server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let token = ServerProcess::token(&data, "alice", "editor");
+    // Requests whose bodies have come but for their last byte.
+    let body = |number: usize| {
+        json!({ "query": format!("mutation {{ createCredential(input: {{name: \"n{number}\", value: \"v\"}}) {{ credential {{ name }} }} }}") }).to_string()
+    };
+    let mut under_way: Vec<TcpStream> = (0..50)
+        .map(|number| {
+            let mut stream = TcpStream::connect(&server.address).unwrap();
+            let text = request_text(&token, &body(number));
+            stream
+                .write_all(&text.as_bytes()[..text.len() - 1])
+                .unwrap();
+            stream
+        })
+        .collect();
+    // An answer to a later request shows that the server has read all of the earlier ones.
+    assert!(request(&server.address, &token, &body(1_000)).contains("n1000"));
+    server.signal("TERM");
+    for (number, stream) in under_way.iter_mut().enumerate() {
+        stream.write_all(b"}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.contains(&format!("\"name\":\"n{number}\"")),
+            "{answer}"
+        );
+    }
+    assert!(server.child.wait().unwrap().success());
+    assert!(
+        !data.join("credence.db-wal").exists()
+            || std::fs::metadata(data.join("credence.db-wal"))
+                .unwrap()
+                .len()
+                == 0
+    );
+}
+
+#[test]
+fn the_log_is_for_people_or_json_and_stands_on_standard_error() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    for (format, is_json) in [("human", false), ("json", true)] {
+        let path = directory.path().join(format);
+        let log = File::create(&path).unwrap();
+        let mut server = ServerProcess::start(&data, Stdio::from(log), &["--log-format", format]);
+        server.signal("TERM");
+        assert!(server.child.wait().unwrap().success());
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert!(log.contains("serving") && log.contains("stopped"), "{log}");
+        for line in log.lines() {
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(line).is_ok(),
+                is_json,
+                "{line}"
+            );
+        }
+    }
+}

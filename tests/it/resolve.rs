@@ -1,6 +1,6 @@
 //! Resolving: the one way by which a value leaves.
 
-use credence::crypto::token::{LocalGrant, LocalIssuer};
+use credence::crypto::local_token::{LocalGrant, LocalIssuer};
 use credence::types::scope::Role;
 use serde_json::{Value, json};
 

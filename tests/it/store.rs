@@ -1,1 +1,314 @@
-//! Filled next.
+//! The database: its settings on every connection, its migrations, its tables.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Barrier};
+
+use credence::store::Store;
+use credence::store::connection::{Database, DatabaseConnection};
+use credence::store::error::StoreError;
+use credence::store::migration;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use tempfile::TempDir;
+
+fn migrated() -> (TempDir, Database) {
+    let directory = TempDir::new().unwrap();
+    let database = Database::Sqlite(directory.path().join("credence.db"));
+    migration::migrate(&mut database.connect().unwrap()).unwrap();
+    (directory, database)
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn number(connection: &mut DatabaseConnection, query: &str) -> i64 {
+    let DatabaseConnection::Sqlite(sqlite) = connection else {
+        panic!("these tests are about SQLite");
+    };
+    diesel::sql_query(query)
+        .get_result::<Number>(sqlite)
+        .unwrap()
+        .number
+}
+
+fn lines(connection: &mut DatabaseConnection, query: &str) -> Vec<String> {
+    let DatabaseConnection::Sqlite(sqlite) = connection else {
+        panic!("these tests are about SQLite");
+    };
+    let rows: Vec<Line> = diesel::sql_query(query).load(sqlite).unwrap();
+    rows.into_iter().map(|row| row.line).collect()
+}
+
+/// What must hold on a connection, whichever it is.
+fn check_settings(connection: &mut DatabaseConnection) {
+    for (setting, expected) in [
+        ("foreign_keys", 1),
+        ("synchronous", 2),
+        ("secure_delete", 1),
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("temp_store", 2),
+    ] {
+        let query = format!("SELECT {setting} AS number FROM pragma_{setting}");
+        assert_eq!(number(connection, &query), expected, "{setting}");
+    }
+    assert_eq!(
+        number(
+            connection,
+            "SELECT timeout AS number FROM pragma_busy_timeout"
+        ),
+        2_000
+    );
+    assert_eq!(
+        lines(
+            connection,
+            "SELECT journal_mode AS line FROM pragma_journal_mode"
+        ),
+        ["wal"]
+    );
+}
+
+const OWNED: &str = "
+    INSERT INTO data_keys VALUES (1, 'VALUE', x'00');
+    INSERT INTO users VALUES (zeroblob(16), 'i', 's', NULL, NULL, 's', 's', 0);
+    INSERT INTO credentials VALUES (NULL, zeroblob(16), 'n', 'n', zeroblob(16), 1, 0, 0, 0, 1, x'00');
+    DELETE FROM users;";
+
+fn check_cascade(connection: &mut DatabaseConnection) {
+    connection
+        .batch_execute(&format!("SAVEPOINT cascade; {OWNED}"))
+        .unwrap();
+    assert_eq!(
+        number(connection, "SELECT count(*) AS number FROM credentials"),
+        0
+    );
+    connection
+        .batch_execute("ROLLBACK TO cascade; RELEASE cascade")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn every_pooled_connection_and_the_writer_have_the_settings_and_the_cascade() {
+    let (_directory, database) = migrated();
+    let (store, end) = Store::open(&database).unwrap();
+    // Eight at once: each holds a connection of its own until all have one.
+    let all_there = Arc::new(Barrier::new(8));
+    // Only one connection can write at a time.
+    let writing = Arc::new(std::sync::Mutex::new(()));
+    let reads = (0..8).map(|_| {
+        let (all_there, writing) = (Arc::clone(&all_there), Arc::clone(&writing));
+        store.read(move |connection| {
+            all_there.wait();
+            check_settings(connection);
+            let _alone = writing.lock().unwrap();
+            check_cascade(connection);
+            Ok::<(), StoreError>(())
+        })
+    });
+    let outcomes = futures_util::future::join_all(reads).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    let written: Result<(), StoreError> = store
+        .write(|connection| {
+            check_settings(connection);
+            check_cascade(connection);
+            Ok(())
+        })
+        .await;
+    written.unwrap();
+    drop(store);
+    tokio::task::spawn_blocking(|| end.finish()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_panics_undoes_itself_and_nothing_else() {
+    let (_directory, database) = migrated();
+    let (store, end) = Store::open(&database).unwrap();
+    let insert = |id: u8, outcome: fn() -> Result<(), StoreError>| {
+        store.write(move |connection| {
+            let row = format!("INSERT INTO deleted_credentials VALUES (x'{id:032x}', 'n', 0)");
+            connection.batch_execute(&row)?;
+            outcome()
+        })
+    };
+    let jobs = (0..90).map(|id| match id % 3 {
+        0 => insert(id, || Ok(())),
+        1 => insert(id, || Err(StoreError::NotUnique)),
+        _ => insert(id, || panic!("a job that panics")),
+    });
+    let outcomes = futures_util::future::join_all(jobs).await;
+    for (id, outcome) in outcomes.into_iter().enumerate() {
+        let expected = [
+            Ok(()),
+            Err(StoreError::NotUnique),
+            Err(StoreError::Internal),
+        ];
+        assert_eq!(outcome, expected[id % 3]);
+    }
+    drop(store);
+    tokio::task::spawn_blocking(|| end.finish()).await.unwrap();
+    let mut connection = database.connect().unwrap();
+    assert_eq!(
+        number(
+            &mut connection,
+            "SELECT count(*) AS number FROM deleted_credentials"
+        ),
+        30
+    );
+}
+
+#[test]
+fn migrations_go_up_down_and_up_again() {
+    let (_directory, database) = migrated();
+    let mut connection = database.connect().unwrap();
+    let tables = "SELECT name AS line FROM sqlite_schema WHERE name NOT LIKE '\\_\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' ORDER BY name";
+    let before = lines(&mut connection, tables);
+    assert!(before.contains(&"credentials".to_owned()));
+    migration::revert_all(&mut connection).unwrap();
+    assert_eq!(lines(&mut connection, tables), Vec::<String>::new());
+    assert!(migration::migrate(&mut connection).unwrap() > 0);
+    assert_eq!(lines(&mut connection, tables), before);
+    assert_eq!(migration::migrate(&mut connection).unwrap(), 0);
+}
+
+fn migration_folders(backend: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(backend);
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The compiler does not notice a folder that was added: this does.
+#[test]
+fn the_embedded_migrations_are_those_on_disk_and_both_databases_have_the_same() {
+    let embedded: BTreeSet<String> = migration::embedded_names().into_iter().collect();
+    assert_eq!(
+        migration_folders("sqlite"),
+        embedded,
+        "run `touch src/store/migration.rs` and build again"
+    );
+    assert_eq!(migration_folders("postgres"), embedded);
+    for backend in ["sqlite", "postgres"] {
+        for name in &embedded {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(backend)
+                .join(name);
+            for file in ["up.sql", "down.sql"] {
+                assert!(
+                    folder.join(file).is_file(),
+                    "{backend}/{name}/{file} is missing"
+                );
+            }
+        }
+    }
+}
+
+/// `src/store/schema.rs` names the columns that both databases have, in the order of the tables.
+#[test]
+fn the_tables_are_those_that_diesel_knows() {
+    let (_directory, database) = migrated();
+    let mut connection = database.connect().unwrap();
+    let source = std::fs::read_to_string(source_path("src/store/schema.rs")).unwrap();
+    let mut known: Vec<String> = Vec::new();
+    for block in source.split("diesel::table! {").skip(1) {
+        let body = block.split("\n}\n").next().unwrap();
+        let table = body.trim().split(' ').next().unwrap();
+        let columns = body
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(',')?.split_once(" -> "));
+        known.extend(columns.map(|(column, ty)| format!("{table}.{column} {ty}")));
+    }
+    let query = "
+        SELECT t.name || '.' || c.name || ' ' || CASE WHEN c.\"notnull\" THEN c.type ELSE 'Nullable<' || c.type || '>' END AS line
+        FROM pragma_table_list t JOIN pragma_table_info(t.name) c
+        WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT LIKE '\\_\\_%' ESCAPE '\\'
+            AND c.name NOT IN ('sequence', 'only_row')
+        ORDER BY t.name, c.cid";
+    let found: Vec<String> = lines(&mut connection, query)
+        .into_iter()
+        .map(|line| {
+            line.replace("BLOB", "Binary")
+                .replace("TEXT", "Text")
+                .replace("INTEGER", "Integer")
+        })
+        .collect();
+    // SQLite has one type of integer; PostgreSQL, for which the types are, has two.
+    let known: Vec<String> = known
+        .into_iter()
+        .map(|line| line.replace("BigInt", "Integer"))
+        .collect();
+    assert_eq!(known, found);
+}
+
+fn source_path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The page and the search of a large table are read by an index, and never by going through all of it.
+#[test]
+fn lists_are_read_by_an_index() {
+    let (_directory, database) = migrated();
+    let mut connection = database.connect().unwrap();
+    for (query, index) in [
+        (
+            "SELECT * FROM credentials WHERE name_key > 'a' ORDER BY name_key LIMIT 21",
+            "sqlite_autoindex_credentials",
+        ),
+        (
+            "SELECT * FROM credentials WHERE created_at_us >= 1 AND (created_at_us > 1 OR id > x'00') ORDER BY created_at_us, id LIMIT 21",
+            "credentials_by_creation",
+        ),
+        (
+            "SELECT * FROM credentials WHERE updated_at_us <= 1 AND (updated_at_us < 1 OR id < x'00') ORDER BY updated_at_us DESC, id DESC LIMIT 21",
+            "credentials_by_update",
+        ),
+        (
+            "SELECT * FROM credentials WHERE owner_id = x'00' ORDER BY name_key LIMIT 21",
+            "credentials_by_owner",
+        ),
+        (
+            "SELECT * FROM audit_events WHERE credential_id = x'00' ORDER BY id DESC LIMIT 21",
+            "audit_events_by_credential",
+        ),
+        (
+            "SELECT * FROM audit_events WHERE actor_subject = 'a' ORDER BY id DESC LIMIT 21",
+            "audit_events_by_actor",
+        ),
+        (
+            "SELECT * FROM users ORDER BY name_key, id LIMIT 21",
+            "users_by_name",
+        ),
+    ] {
+        let DatabaseConnection::Sqlite(sqlite) = &mut connection else {
+            panic!("these tests are about SQLite");
+        };
+        #[derive(QueryableByName)]
+        struct Step {
+            #[diesel(sql_type = Text)]
+            detail: String,
+        }
+        let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}"))
+            .load(sqlite)
+            .unwrap();
+        let plan: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+        assert!(plan[0].contains(index), "{query}: {plan:?}");
+        assert!(
+            !plan.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{query}: {plan:?}"
+        );
+    }
+}

@@ -774,6 +774,32 @@ fn assert_configuration<T>(started: Result<T, Failure>, what: &str) {
     }
 }
 
+/// Random bytes may end like a line; a text that ends with a line does not mean it.
+#[tokio::test]
+async fn the_line_end_behind_a_secret_is_part_of_it_when_it_is_no_text() {
+    let random: Vec<u8> = (0..31).map(|byte| byte * 8).chain([b'\n']).collect();
+    let line = [SECRET, b"\n"].concat();
+    for (file, secret) in [(&random, random.as_slice()), (&line, SECRET)] {
+        let (server, _keys) = server_with_secret(file).await.unwrap();
+        let claims = claims(&server).to_string();
+        let token = sign(
+            HS256,
+            &claims,
+            &EncodingKey::from_secret(secret),
+            Algorithm::HS256,
+        );
+        assert_accepted(&server, &token, "HS256").await;
+    }
+    let directory = TempDir::new().unwrap();
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    write_secret_file(&directory.path().join("data/signing.key"), &random).unwrap();
+    let server = Server::start_in(directory).await;
+    assert_eq!(
+        server.viewer("vera").ask("{ viewer { id } }").await.status,
+        200
+    );
+}
+
 #[tokio::test]
 async fn a_removed_users_tokens_are_refused_up_to_the_leeway_of_the_issuers_clock() {
     let (server, _keys) = server_with_secret(SECRET).await.unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use credence::app::App;
 use credence::config::ServeSettings;
-use credence::crypto::token::LocalGrant;
+use credence::crypto::local_token::LocalGrant;
 use credence::data_directory::DataDirectory;
 use credence::failure::Failure;
 use credence::local_mode;

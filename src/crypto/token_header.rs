@@ -1,0 +1,77 @@
+//! The header of a token (RFC 7515, section 4), read before anything else is done with the token.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+use super::token::TokenProblem;
+
+/// The members of a token's header that matter. A member that would make the server fetch or trust something, or that it
+/// would have to understand, refuses the token, whatever its value.
+#[derive(Deserialize)]
+pub struct TokenHeader {
+    pub alg: String,
+    pub kid: Option<String>,
+    typ: Option<String>,
+    #[serde(default)]
+    crit: Presence,
+    #[serde(default)]
+    jku: Presence,
+    #[serde(default)]
+    jwk: Presence,
+    #[serde(default)]
+    x5u: Presence,
+    #[serde(default)]
+    x5c: Presence,
+    #[serde(default)]
+    zip: Presence,
+    #[serde(default)]
+    enc: Presence,
+    #[serde(default)]
+    b64: Presence,
+}
+
+impl TokenHeader {
+    /// Reads the header of a token in its compact form, three parts with dots between them.
+    pub fn parse(token: &str) -> Result<Self, TokenProblem> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(_), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenProblem::Malformed);
+        };
+        let json = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_malformed| TokenProblem::Malformed)?;
+        let header: Self =
+            serde_json::from_slice(&json).map_err(|_malformed| TokenProblem::Malformed)?;
+        let refused = [
+            &header.crit,
+            &header.jku,
+            &header.jwk,
+            &header.x5u,
+            &header.x5c,
+            &header.zip,
+            &header.enc,
+            &header.b64,
+        ];
+        let known_type = header.typ.as_deref().is_none_or(|name| {
+            ["jwt", "at+jwt", "application/at+jwt"].contains(&name.to_ascii_lowercase().as_str())
+        });
+        if refused.iter().any(|member| member.0) || !known_type {
+            return Err(TokenProblem::Header);
+        }
+        Ok(header)
+    }
+}
+
+/// Whether a member is there, whatever its value: `null` is one.
+#[derive(Default)]
+struct Presence(bool);
+
+impl<'de> Deserialize<'de> for Presence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_value| Self(true))
+    }
+}
