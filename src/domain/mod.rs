@@ -75,7 +75,7 @@ impl Domain {
         self.ids.next()
     }
 
-    /// Whether requests can be answered: the database can be read.
+    /// Whether requests can be answered: the database can be read and written.
     pub async fn is_ready(&self) -> bool {
         self.store.is_reachable().await
     }

@@ -81,12 +81,13 @@ impl Store {
         self.writer.write(work).await
     }
 
-    /// Whether the database can be read.
+    /// Whether the database can be read, and a transaction that writes can begin and end.
     pub async fn is_reachable(&self) -> bool {
-        let asked: Result<(), StoreError> = self
+        let read: Result<(), StoreError> = self
             .read(|connection| Ok(connection.batch_execute("SELECT 1")?))
             .await;
-        asked.is_ok()
+        let written: Result<(), StoreError> = self.write(|_connection| Ok(())).await;
+        read.is_ok() && written.is_ok()
     }
 }
 

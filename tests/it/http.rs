@@ -274,7 +274,7 @@ async fn bodies_that_are_no_request_are_bad_requests() {
         br#"{"query":"{ viewer { subject } }","variables":{"a":1,"a":2}}"#.to_vec(),
         br#"{"query":"{ viewer { subject } }"} {}"#.to_vec(),
         br#"{"query":"{ viewer { subject } }",}"#.to_vec(),
-        br#"{'query':'{ viewer { subject } }'}"#.to_vec(),
+        br"{'query':'{ viewer { subject } }'}".to_vec(),
         br#"{"query":"{ viewer { subject } }""#.to_vec(),
         b"query={ viewer { subject } }".to_vec(),
         b"\xef\xbb\xbf{\"query\":\"{ viewer { subject } }\"}".to_vec(),

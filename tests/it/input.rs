@@ -236,7 +236,7 @@ async fn values_come_back_byte_for_byte() {
 fn random_text(seed: u32) -> String {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     let mut text = String::from("r");
-    for _ in 0..seed % 97 + 1 {
+    for _ in 0..=(seed % 97) {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;

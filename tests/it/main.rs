@@ -1,10 +1,18 @@
 //! Tests through the public door: HTTP and the command. A file a noun; `support` has what they share.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test that meets the unexpected has failed"
+)]
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a test is read from the top to the bottom, and runs once"
 )]
 
 mod access;

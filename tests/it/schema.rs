@@ -151,7 +151,7 @@ fn no_input_names_the_owner_of_a_new_credential() {
         input
             .fields
             .keys()
-            .map(|name| name.as_str())
+            .map(apollo_compiler::Name::as_str)
             .collect::<Vec<_>>(),
         ["name", "value"]
     );

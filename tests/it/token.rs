@@ -713,7 +713,7 @@ async fn a_token_stands_in_one_authorization_header_and_nowhere_else() {
 #[tokio::test]
 async fn weak_and_wrong_keys_are_refused_when_the_server_starts() {
     for (what, secret) in [
-        ("31 bytes", vec![7, 8].repeat(15)),
+        ("31 bytes", [7, 8].repeat(15)),
         ("one byte repeated", vec![7; 64]),
         ("nothing", vec![]),
     ] {

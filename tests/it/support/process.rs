@@ -53,8 +53,10 @@ impl ServerProcess {
         let address = greeting
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once("/graphql"))
-            .map(|(address, _)| address.to_owned())
-            .unwrap_or_else(|| panic!("the server did not start: {greeting}"));
+            .map_or_else(
+                || panic!("the server did not start: {greeting}"),
+                |(address, _)| address.to_owned(),
+            );
         // Nothing may be lost when the server writes more than the pipe holds.
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
         Self {
