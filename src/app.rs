@@ -44,12 +44,15 @@ impl App {
         check_address(settings, is_local)?;
         let directory = DataDirectory::create(&settings.data.data_dir)?;
         let lock = directory.lock()?;
+        // All that can be wrong with the settings is found before anything is made.
+        let issuer_keys = issuer_keys(&settings.tokens)?;
+        let listener = listen(settings.listen).await?;
         let master_key = read_master_key(settings, &directory, is_local)?;
         let database = Database::Sqlite(directory.database());
         directory.touch_database()?;
         let keyring = Arc::new(open_keyring(&database, &master_key)?);
         let (tokens, removal_leeway_seconds) =
-            token_verifier(&settings.tokens, &directory, &keyring)?;
+            token_verifier(&settings.tokens, issuer_keys, &directory, &keyring)?;
         let (store, store_end) =
             Store::open(&database).map_err(|_error| database_failure(&directory))?;
         let domain = Arc::new(Domain::new(
@@ -61,10 +64,6 @@ impl App {
         ));
         let api = Api::new(Arc::clone(&domain))
             .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
-        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
-            let message = format!("cannot listen at {}: {}", settings.listen, error.kind());
-            Failure::new(FailureKind::InputOutput, message)
-        })?;
         let address = listener.local_addr().unwrap_or(settings.listen);
         Ok(Self {
             listener,
@@ -136,35 +135,36 @@ fn read_master_key(
         .map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))
 }
 
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("cannot listen at {address}: {}", error.kind());
+        Failure::new(FailureKind::InputOutput, message)
+    })
+}
+
 /// The verifier of tokens, and how long after a user's removal tokens that were issued to them are still refused, in seconds: in local
 /// mode the issuer's clock is ours.
 fn token_verifier(
     settings: &TokenSettings,
+    issuer_keys: Option<(TokenKeys, String)>,
     directory: &DataDirectory,
     keyring: &Keyring,
 ) -> Result<(TokenVerifier, i64), Failure> {
     let audience = settings.jwt_audience.clone();
     let leeway_seconds = settings.jwt_leeway_seconds;
-    let Some(keys) = issuer_keys(settings)? else {
-        let keys = SigningKey::create(directory)?.token_keys()?;
-        let issuer = local_mode::issuer(keyring.deployment_id());
-        return Ok((
-            TokenVerifier::new(keys, issuer, audience, leeway_seconds),
-            0,
-        ));
+    let (keys, issuer, removal_leeway_seconds) = match issuer_keys {
+        Some((keys, issuer)) => (keys, issuer, leeway_seconds),
+        None => {
+            let keys = SigningKey::create(directory)?.token_keys()?;
+            (keys, local_mode::issuer(keyring.deployment_id()), 0)
+        }
     };
-    let issuer = settings.jwt_issuer.clone().ok_or_else(|| {
-        Failure::configuration(
-            "--jwt-issuer is missing: the `iss` claim of the tokens that are to be accepted",
-        )
-    })?;
-    Ok((
-        TokenVerifier::new(keys, issuer, audience, leeway_seconds),
-        leeway_seconds,
-    ))
+    let verifier = TokenVerifier::new(keys, issuer, audience, leeway_seconds);
+    Ok((verifier, removal_leeway_seconds))
 }
 
-fn issuer_keys(settings: &TokenSettings) -> Result<Option<TokenKeys>, Failure> {
+/// The keys and the name of the issuer, when one is configured.
+fn issuer_keys(settings: &TokenSettings) -> Result<Option<(TokenKeys, String)>, Failure> {
     let rsa = settings.jwt_rsa_algorithm.into();
     let (path, keys) = if let Some(path) = &settings.jwt_key_file {
         let content = read_key_file(path)?;
@@ -180,8 +180,14 @@ fn issuer_keys(settings: &TokenSettings) -> Result<Option<TokenKeys>, Failure> {
     } else {
         return Ok(None);
     };
-    keys.map(Some)
-        .map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))
+    let keys =
+        keys.map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))?;
+    let issuer = settings.jwt_issuer.clone().ok_or_else(|| {
+        Failure::configuration(
+            "--jwt-issuer is missing: the `iss` claim of the tokens that are to be accepted",
+        )
+    })?;
+    Ok(Some((keys, issuer)))
 }
 
 fn database_failure(directory: &DataDirectory) -> Failure {

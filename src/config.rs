@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
@@ -41,6 +42,7 @@ impl From<RsaAlgorithmSetting> for RsaAlgorithm {
 
 /// The settings of the log.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Log")]
 pub struct LogSettings {
     /// How the log is written, on standard error
     #[arg(
@@ -83,7 +85,8 @@ pub struct ServeSettings {
         long,
         env = "CREDENCE_LISTEN",
         default_value = "127.0.0.1:8080",
-        value_name = "ADDRESS:PORT"
+        value_name = "ADDRESS:PORT",
+        value_parser = parse_address
     )]
     pub listen: SocketAddr,
     /// Where the data is.
@@ -92,12 +95,12 @@ pub struct ServeSettings {
     /// The file of the master key, made by `credence keys generate FILE`; local mode makes its own
     #[arg(long, env = "CREDENCE_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
+    /// Listen at an address that other machines reach: a proxy in front terminates TLS
+    #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
+    pub behind_tls_proxy: bool,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub tokens: TokenSettings,
-    /// Listen at an address that other machines reach: a proxy in front terminates TLS
-    #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY")]
-    pub behind_tls_proxy: bool,
 }
 
 /// Whose tokens are accepted. Without a key, the server is in local mode and signs its own.
@@ -138,4 +141,15 @@ pub struct TokenSettings {
         value_parser = clap::value_parser!(i64).range(0..=60)
     )]
     pub jwt_leeway_seconds: i64,
+}
+
+/// Reads the address to listen at: an IP address and a port, or `localhost` and a port.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    numeric.parse().map_err(|_malformed| {
+        "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+    })
 }

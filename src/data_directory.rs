@@ -24,13 +24,25 @@ impl DataDirectory {
     /// Opens a data directory, and makes it when it does not exist.
     ///
     /// # Errors
-    /// [`FailureKind::InputOutput`] when it cannot be made, or is no directory.
+    /// [`FailureKind::InputOutput`] when it cannot be made; [`FailureKind::Configuration`] when it is no directory, or others can write
+    /// into it.
     pub fn create(path: &Path) -> Result<Self, Failure> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| Failure::file(path, "made a data directory", &error))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Failure::configuration(format!("{} is no directory", path.display()))
+            }
+            _ => Failure::file(path, "made a data directory", &error),
+        })?;
+        let metadata = path
+            .metadata()
+            .map_err(|error| Failure::file(path, "read", &error))?;
+        if metadata.mode() & 0o022 != 0 {
+            return Err(Failure::configuration(format!(
+                "others can write into the data directory {}: run `chmod 700` on it",
+                path.display()
+            )));
+        }
         Ok(Self {
             path: path.to_owned(),
         })

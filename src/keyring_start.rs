@@ -42,8 +42,12 @@ pub fn migrate(database: &Database) -> Result<DatabaseConnection, Failure> {
     Ok(connection)
 }
 
-/// Reads the keyring of a database that was migrated before; `None` for an empty one.
-fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
+/// Reads the keyring of a database, and changes nothing; `None` when there is none yet.
+///
+/// # Errors
+/// [`FailureKind::Configuration`] for a database that is damaged or of a newer version; [`FailureKind::DatabaseUnreachable`] when it
+/// cannot be read.
+pub fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
     let Some(mut connection) = database.connect_read_only().map_err(store_failure)? else {
         return Ok(None);
     };

@@ -9,8 +9,8 @@ use crate::crypto::random;
 use crate::crypto::token_key::TokenKeys;
 use crate::data_directory::{DataDirectory, read_secret_file, write_secret_file};
 use crate::failure::{Failure, FailureKind};
+use crate::keyring_start;
 use crate::store::connection::Database;
-use crate::store::keyring;
 use crate::types::clock::Timestamp;
 
 const SIGNING_KEY_LENGTH_BYTES: usize = 32;
@@ -61,16 +61,17 @@ pub fn issuer(deployment_id: &[u8; 16]) -> String {
     format!("urn:credence:local:{number:032x}")
 }
 
-/// Makes the master key of a new data directory. One that has a database already must have its key.
+/// Makes the master key of a new data directory. One whose database has a keyring already must have its key.
 ///
 /// # Errors
-/// [`FailureKind::Configuration`] when the key of an existing database is missing.
+/// [`FailureKind::Configuration`] when the key of an existing keyring is missing.
 pub fn create_master_key(directory: &DataDirectory) -> Result<(), Failure> {
     let path = directory.master_key();
     if path.exists() {
         return Ok(());
     }
-    if directory.database().exists() {
+    let database = Database::Sqlite(directory.database());
+    if keyring_start::inspect(&database)?.is_some() {
         return Err(Failure::configuration(format!(
             "{} is missing, and {} was encrypted with it: put it back, or name the key with --master-key-file",
             path.display(),
@@ -102,12 +103,7 @@ pub fn issue_token(
     }
     let key = SigningKey::read(directory)?;
     let database = Database::Sqlite(directory.database());
-    let stored = match database.connect_read_only() {
-        Ok(Some(mut connection)) => keyring::find_keyring(&mut connection),
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    let stored = stored.ok().flatten().ok_or_else(never_served)?;
+    let stored = keyring_start::inspect(&database)?.ok_or_else(never_served)?;
     let issuer = LocalIssuer {
         secret: &key.0,
         issuer: &issuer(&stored.deployment_id),

@@ -48,6 +48,8 @@ fn start_log(settings: &LogSettings) -> Result<(), Failure> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // When nobody reads the log any more, serving goes on without it.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Human => log.init(),

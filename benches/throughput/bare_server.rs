@@ -37,7 +37,9 @@ pub fn serve(data_directory: &Path) {
             .into_acceptor()
             .await
             .unwrap();
-        println!("{}/graphql", listener.local_addr()[0]);
+        let addresses = listener.local_addr();
+        let address = addresses[0].as_socket_addr().unwrap();
+        println!("http://{address}/graphql");
         Server::new_with_acceptor(listener)
             .run(routes)
             .await

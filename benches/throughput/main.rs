@@ -35,6 +35,7 @@ use client::Client;
 use load::Load;
 use process::ServerProcess;
 use report::Comparison;
+use tokio::signal::unix::{SignalKind, signal};
 use workload::Workload;
 
 /// Measures Credence beside a bare server, and ends with 1 when an aim is missed.
@@ -66,7 +67,14 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    if runtime.block_on(measure(&options)) {
+    let all_met = runtime.block_on(async {
+        tokio::select! {
+            all_met = measure(&options) => all_met,
+            // Ending in good order stops the servers and removes their data.
+            () = stop_signal() => false,
+        }
+    });
+    if all_met {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -124,6 +132,15 @@ async fn take_turns(
     }
     show_progress("");
     comparison
+}
+
+async fn stop_signal() {
+    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 /// Replaces the line that tells a person who waits what is going on.

@@ -12,8 +12,8 @@ use super::bare_server;
 pub struct ServerProcess {
     child: Child,
     pub address: String,
-    // Read no further, but kept: a server may end when nobody takes what it prints.
-    _output: BufReader<ChildStdout>,
+    // Kept open after the first line: a server may end when nobody takes what it prints.
+    output: BufReader<ChildStdout>,
 }
 
 impl ServerProcess {
@@ -40,19 +40,26 @@ impl ServerProcess {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self {
+            child,
+            address: String::new(),
+            output,
+        };
+        server.address = server.greeted_address();
+        server
+    }
+
+    /// The address in the first line that a server prints, which it does when it serves.
+    fn greeted_address(&mut self) -> String {
         let mut greeting = String::new();
-        output.read_line(&mut greeting).unwrap();
+        self.output.read_line(&mut greeting).unwrap();
         let address = greeting
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_once("/graphql"));
         let (address, _) =
             address.unwrap_or_else(|| panic!("a server did not start: {greeting:?}"));
-        Self {
-            child,
-            address: address.to_owned(),
-            _output: output,
-        }
+        address.to_owned()
     }
 
     /// Stops the server in good order, so that its database is one file.

@@ -12,8 +12,9 @@ use clap::{Parser, Subcommand};
 use credence::config::{LogSettings, ServeSettings};
 use credence::failure::{Failure, FailureKind};
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 64 usage; 69 the database cannot be reached; 74 input or output; \
-                          75 another server has the data directory; 78 configuration or keys.\n\n\
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 stopped by a second signal; 64 usage; 69 the database cannot be reached; \
+                          70 a fault of the program; 74 input or output; 75 another server has the data directory; \
+                          78 configuration or keys.\n\n\
                           Every option can be set by the environment variable that stands behind it.";
 
 /// A GraphQL API server for named secrets: people manage them by name, only the runtime reads them back.

@@ -1,5 +1,7 @@
 //! `credence serve`.
 
+use std::borrow::Cow;
+use std::path::Path;
 use std::process;
 
 use credence::app::App;
@@ -35,25 +37,32 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
 fn greeting(app: &App, settings: &ServeSettings) -> String {
     let address = app.address;
     let directory = settings.data.data_dir.display();
+    let data_dir = quoted(&settings.data.data_dir);
     let serving = format!(
         "Credence serves GraphQL at http://{address}/graphql, with its data in {directory}.\n"
     );
     if !app.is_local {
         return serving;
     }
-    let command = std::env::args()
-        .next()
-        .unwrap_or_else(|| "credence".to_owned());
+    let command = quoted(Path::new(&std::env::args_os().next().unwrap_or_default()));
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
          database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
          Next, in another terminal, make a token and ask who you are:\n\n    \
-         TOKEN=$({command} token --sub \"$USER\" --role admin --data-dir {directory})\n    \
+         TOKEN=$({command} token --sub \"$(id -un)\" --role admin --data-dir {data_dir})\n    \
          curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"
     )
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    // A path with a null byte in it, which alone cannot be quoted, cannot have been given either.
+    let quoted = shlex::try_quote(&text).map(Cow::into_owned);
+    quoted.unwrap_or_default()
 }
 
 /// Turns true at the first signal to stop. The second one ends the process at once.

@@ -29,7 +29,7 @@ pub(super) struct Subject<'a> {
     pub(super) credential_id: Option<Id<Credential>>,
     pub(super) credential_name: Option<&'a str>,
     pub(super) value_version: Option<i32>,
-    pub(super) user_id: Option<Id<User>>,
+    pub(super) user: Option<&'a User>,
     pub(super) consumer: Option<&'a Consumer>,
 }
 
@@ -67,7 +67,8 @@ impl Recorder {
             credential_id: subject.credential_id,
             credential_name: subject.credential_name.map(str::to_owned),
             value_version: subject.value_version,
-            user_id: subject.user_id,
+            user_id: subject.user.map(|user| user.id),
+            user_subject: subject.user.map(|user| user.key.subject.clone()),
             consumer: subject.consumer.cloned(),
             request_id: self.request_id.to_string(),
         };

@@ -235,7 +235,7 @@ pub(super) fn transfer(
     };
     store_change(connection, keyring, before, &after, None)?;
     let subject = Subject {
-        user_id: Some(new_owner.id),
+        user: Some(new_owner),
         ..Subject::credential(&after)
     };
     recorder.record(connection, AuditAction::CredentialTransferred, &subject)?;

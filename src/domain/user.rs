@@ -112,7 +112,7 @@ impl Domain {
                 user::delete_user(connection, id)?;
                 note_removal(connection, &removed.key, recorder.now())?;
                 let subject = Subject {
-                    user_id: Some(id),
+                    user: Some(&removed),
                     ..Subject::default()
                 };
                 recorder.record(connection, AuditAction::UserDeleted, &subject)?;

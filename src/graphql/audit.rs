@@ -82,6 +82,21 @@ impl AuditEvent {
         self.0.value_version
     }
 
+    /// The `iss` claim of the one who did it.
+    async fn actor_issuer(&self) -> &str {
+        &self.0.actor_issuer
+    }
+
+    /// The ID of the user concerned: who was removed, or who owns the credential from then on. The user may be gone.
+    async fn user_id(&self) -> Option<ID> {
+        self.0.user_id.map(id)
+    }
+
+    /// The `sub` claim of the user concerned.
+    async fn user_subject(&self) -> Option<&str> {
+        self.0.user_subject.as_deref()
+    }
+
     /// The consumer that asked, for a resolve.
     async fn consumer(&self) -> Option<Consumer> {
         self.0.consumer.clone().map(Consumer::from)

@@ -125,7 +125,7 @@ fn describe(problem: &Problem) -> (CredentialErrorCode, String) {
         ),
         Problem::VersionConflict { present } => (
             CredentialErrorCode::VersionConflict,
-            format!("Somebody else has changed the value: its version is {present} now."),
+            format!("The value was changed meanwhile: its version is {present} now."),
         ),
         Problem::UserNotFound(_) => (CredentialErrorCode::NotFound, "No user has this ID.".to_owned()),
         Problem::TransferToRemoved => (
@@ -158,7 +158,7 @@ fn describe_value(problem: ValueProblem) -> (CredentialErrorCode, String) {
         ),
         ValueProblem::Masked => (
             CredentialErrorCode::Masked,
-            "The value is a mask, not a secret. Leave the value out to keep the present one."
+            "The value is a mask, not a secret. Enter the secret; in an update, leave the value out to keep the present one."
                 .to_owned(),
         ),
     }

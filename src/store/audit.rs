@@ -23,6 +23,7 @@ struct AuditEventRow {
     credential_name: Option<String>,
     value_version: Option<i32>,
     user_id: Option<Vec<u8>>,
+    user_subject: Option<String>,
     consumer_kind: Option<String>,
     consumer_external_id: Option<String>,
     consumer_name: Option<String>,
@@ -49,6 +50,7 @@ impl AuditEventRow {
             credential_name: self.credential_name,
             value_version: self.value_version,
             user_id: row::optional_id(self.user_id)?,
+            user_subject: self.user_subject,
             consumer,
             request_id: self.request_id,
         })
@@ -78,6 +80,7 @@ pub fn insert_event(
             audit_events::credential_name.eq(&event.credential_name),
             audit_events::value_version.eq(event.value_version),
             audit_events::user_id.eq(event.user_id.as_ref().map(|id| id.as_bytes().as_slice())),
+            audit_events::user_subject.eq(&event.user_subject),
             audit_events::consumer_kind.eq(consumer.map(|consumer| consumer.kind.as_str())),
             audit_events::consumer_external_id
                 .eq(consumer.map(|consumer| consumer.external_id.as_str())),

@@ -32,8 +32,33 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(_, information) if is_outage(information.message()) => {
                 Self::Unavailable
             }
-            _ => Self::Internal,
+            error => {
+                tracing::error!(kind = kind(&error), "a statement failed");
+                Self::Internal
+            }
         }
+    }
+}
+
+/// What kind of error it is, without its text.
+const fn kind(error: &DieselError) -> &'static str {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::NotNullViolation, _) => {
+            "a null where none may be"
+        }
+        DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _) => "a check of a table",
+        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
+            "a serialization failure"
+        }
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
+            "a read-only transaction"
+        }
+        DieselError::DatabaseError(_, _) => "an error of the database",
+        DieselError::QueryBuilderError(_) => "a query that cannot be built",
+        DieselError::DeserializationError(_) => "a row of other types",
+        DieselError::SerializationError(_) => "a value of another type",
+        DieselError::NotFound => "a row that is missing",
+        _ => "a transaction in a wrong state",
     }
 }
 

@@ -12,6 +12,7 @@ diesel::table! {
         credential_name -> Nullable<Text>,
         value_version -> Nullable<Integer>,
         user_id -> Nullable<Binary>,
+        user_subject -> Nullable<Text>,
         consumer_kind -> Nullable<Text>,
         consumer_external_id -> Nullable<Text>,
         consumer_name -> Nullable<Text>,

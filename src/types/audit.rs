@@ -87,6 +87,8 @@ pub struct AuditEvent {
     pub value_version: Option<i32>,
     /// The user, when the event is about one: who was removed, or who owns the credential from now on.
     pub user_id: Option<Id<User>>,
+    /// The `sub` claim of that user.
+    pub user_subject: Option<String>,
     /// The consumer that asked, for a resolve.
     pub consumer: Option<Consumer>,
     /// The ID of the request.

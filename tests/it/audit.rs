@@ -277,3 +277,27 @@ async fn times_that_are_none_are_bad_user_input() {
         .await;
     assert_eq!(literal.codes(), ["BAD_USER_INPUT"]);
 }
+
+#[tokio::test]
+async fn an_event_says_which_user_it_is_about() {
+    let server = Server::start().await;
+    let (bob, ada) = (server.viewer("bob"), server.admin("ada"));
+    let id = ada.create("given").await;
+    let bobs_id = bob.id().await;
+    let input = json!({ "credentialId": id, "newOwnerId": bobs_id });
+    ada.mutate("transferCredential", input).await.data();
+    ada.mutate("deleteUser", json!({ "userId": bobs_id }))
+        .await
+        .data();
+    let query = "{ auditEvents { nodes { action actorIssuer userId userSubject } } }";
+    let answer = ada.ask(query).await;
+    let issuer = server.issuer();
+    let event = |action: &str, id: Value, subject: Value| json!({ "action": action, "actorIssuer": issuer, "userId": id, "userSubject": subject });
+    let expected = json!({ "nodes": [
+        event("USER_DELETED", json!(bobs_id), json!("bob")),
+        event("CREDENTIAL_DELETED", Value::Null, Value::Null),
+        event("CREDENTIAL_TRANSFERRED", json!(bobs_id), json!("bob")),
+        event("CREDENTIAL_CREATED", Value::Null, Value::Null),
+    ] });
+    assert_eq!(*answer.field(), expected);
+}

@@ -628,3 +628,68 @@ fn the_log_is_for_people_or_json_and_stands_on_standard_error() {
         }
     }
 }
+
+#[test]
+fn a_directory_that_was_only_migrated_is_served_in_local_mode() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    assert!(
+        run(&["migrate", "--data-dir", text(&data)])
+            .status
+            .success()
+    );
+    let early = run(&[
+        "token",
+        "--sub",
+        "a",
+        "--role",
+        "viewer",
+        "--data-dir",
+        text(&data),
+    ]);
+    assert_eq!(early.status.code(), Some(78));
+    let _server = ServerProcess::start(&data, Stdio::null(), &[]);
+    ServerProcess::token(&data, "alice", "viewer");
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let mut server = ServerProcess::start(&data, Stdio::piped(), &[]);
+    drop(server.child.stderr.take());
+    for _ in 0..3 {
+        assert!(request(&server.address, "bad", "{}").starts_with("HTTP/1.1 401"));
+    }
+    server.signal("TERM");
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_data_directory_that_others_can_write_into_is_refused() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, PermissionsExt::from_mode(0o777)).unwrap();
+    let (code, message) = serve_fails(&["--data-dir", text(&data)]);
+    assert_eq!(code, 78);
+    assert!(message.contains("chmod 700"), "{message}");
+    let file = directory.path().join("file");
+    File::create(&file).unwrap();
+    let (code, message) = serve_fails(&["--data-dir", text(&file)]);
+    assert_eq!(code, 78);
+    assert!(message.contains("is no directory"), "{message}");
+}
+
+#[test]
+fn wrong_settings_are_told_before_anything_is_made() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["serve", "--listen", &address, "--data-dir", text(&data)]);
+    assert_eq!(output.status.code(), Some(74));
+    assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+    assert!(!data.join("credence.db").exists());
+    assert!(!data.join("master.key").exists());
+}

@@ -77,7 +77,9 @@ CREATE TABLE audit_events (
     credential_id bytea,
     credential_name text,
     value_version integer,
+    -- Who was removed, or who owns the credential from then on.
     user_id bytea,
+    user_subject text,
     consumer_kind text,
     consumer_external_id text,
     consumer_name text,

@@ -102,7 +102,9 @@ CREATE TABLE audit_events (
     credential_id BLOB,
     credential_name TEXT,
     value_version INTEGER,
+    -- Who was removed, or who owns the credential from then on.
     user_id BLOB,
+    user_subject TEXT,
     consumer_kind TEXT,
     consumer_external_id TEXT,
     consumer_name TEXT,
