@@ -47,6 +47,9 @@ struct Options {
     /// How long it is measured each time
     #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     round: Duration,
+    /// Measure only what has this in its name
+    #[arg(default_value = "")]
+    filter: String,
     /// What `cargo bench` says, and `cargo test` does not
     #[arg(long, hide = true)]
     bench: bool,
@@ -95,7 +98,8 @@ async fn measure(options: &Options) -> bool {
 
     println!("{}", report::heading(options, credentials.len()));
     let mut all_met = true;
-    for workload in Workload::ALL {
+    let wanted = |workload: &Workload| workload.name().contains(&options.filter);
+    for workload in Workload::ALL.into_iter().filter(wanted) {
         let token = process::token(&own_directory, "caller", workload.role());
         let own_client = Client::new(&own.address, Some(&token));
         let bare_client = Client::new(&bare.address, None);

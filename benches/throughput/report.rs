@@ -11,7 +11,7 @@ use super::workload::Workload;
 pub fn heading(options: &Options, credentials: usize) -> String {
     format!(
         "{CONNECTIONS} keep-alive connections, {} credentials; medians of {} rounds of {}, Credence and a bare server by turns.\n\n\
-         {:20}{:>12}{:>12}{:>9}  {:16}aim",
+         {:20}{:>12}{:>12}{:>11}  {:18}aim",
         grouped(credentials),
         options.rounds,
         humantime::format_duration(options.round),
@@ -65,14 +65,14 @@ impl fmt::Display for Comparison {
         let met = if self.is_aim_met() { "met" } else { "MISSED" };
         writeln!(
             formatter,
-            "{:20}{:>12}{:>12}{:>7.1} %  {range:16}{} %: {met}",
+            "{:20}{:>12}{:>12}{:>9.1} %  {range:18}{} %: {met}",
             self.workload.name(),
             self.own.rate(),
             self.bare.rate(),
             median(&ratios),
             self.workload.aim_percent(),
         )?;
-        for (name, percent) in [("  half within", 50), ("  99 % within", 99)] {
+        for (name, percent) in [("  latency p50", 50), ("  latency p99", 99)] {
             let (own, bare) = (self.own.within(percent), self.bare.within(percent));
             writeln!(formatter, "{name:20}{own:>9.2} ms{bare:>9.2} ms")?;
         }

@@ -25,6 +25,7 @@ mod document;
 mod http;
 mod input;
 mod page;
+mod readme;
 mod resolve;
 mod schema;
 mod search;

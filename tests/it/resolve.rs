@@ -177,6 +177,71 @@ async fn a_value_that_was_tampered_with_is_unreadable_and_the_refusal_is_in_the_
     );
 }
 
+/// A value is bound to all that its row says of it: whatever is changed there, it does not open any more.
+#[tokio::test]
+async fn a_row_of_which_anything_bound_was_changed_is_unreadable() {
+    let server = Server::start().await;
+    let (alice, other) = (server.editor("alice"), server.editor("other").id().await);
+    let columns = [
+        "id",
+        "owner_id",
+        "name_key",
+        "value_version",
+        "data_key_id",
+        "sealed_value",
+    ];
+    let mut ids = Vec::new();
+    for column in columns {
+        ids.push(alice.create(column).await);
+    }
+    let untouched = alice.create("untouched").await;
+    let directory = server.stop().await;
+    {
+        use diesel::connection::SimpleConnection;
+        let database = credence::store::connection::Database::Sqlite(
+            directory.path().join("data/credence.db"),
+        );
+        let mut connection = database.connect().unwrap();
+        let hex = |id: &str| id.replace('-', "");
+        let changes = [
+            (
+                "id",
+                format!("id = x'{}'", hex(&ids[0]).replacen('0', "1", 1)),
+            ),
+            ("owner_id", format!("owner_id = x'{}'", hex(&other))),
+            ("name_key", "name_key = 'other'".to_owned()),
+            ("value_version", "value_version = 2".to_owned()),
+            ("data_key_id", "data_key_id = 2".to_owned()),
+            (
+                "sealed_value",
+                "sealed_value = CAST(sealed_value || x'00' AS BLOB)".to_owned(),
+            ),
+        ];
+        for (name, change) in changes {
+            connection
+                .batch_execute(&format!(
+                    "UPDATE credentials SET {change} WHERE name = '{name}'"
+                ))
+                .unwrap();
+        }
+    }
+    ids[0] = ids[0].replacen('0', "1", 1);
+    let server = Server::start_in(directory).await;
+    for (column, id) in columns.into_iter().zip(&ids) {
+        let answer = server.runtime().resolve(id).await;
+        assert_eq!(
+            answer.codes(),
+            ["CREDENTIAL_UNREADABLE"],
+            "{column}: {}",
+            answer.body
+        );
+    }
+    assert_eq!(
+        server.runtime().resolve(&untouched).await.field()["value"],
+        secret("untouched")
+    );
+}
+
 #[tokio::test]
 async fn a_token_with_credential_ids_resolves_only_these() {
     let server = Server::start().await;
