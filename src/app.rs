@@ -15,6 +15,7 @@ use crate::data_directory::{DataDirectory, DataDirectoryLock, read_key_file, rea
 use crate::domain::Domain;
 use crate::failure::{Failure, FailureKind};
 use crate::graphql::execution::Api;
+use crate::http::cross_origin::CrossOrigin;
 use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::open_keyring;
 use crate::local_mode::{self, SigningKey};
@@ -28,6 +29,8 @@ pub struct App {
     endpoint: Endpoint,
     store_end: StoreEnd,
     lock: DataDirectoryLock,
+    // What streams hears of the end by this.
+    stop: watch::Sender<bool>,
     /// The address that it listens at.
     pub address: SocketAddr,
     /// Whether it signs its own tokens.
@@ -62,12 +65,19 @@ impl App {
             clock,
             removal_leeway_seconds,
         ));
-        let api = Api::new(Arc::clone(&domain))
+        let api = Api::new(Arc::clone(&domain), !settings.no_introspection)
             .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
+        let (stop, stopped) = watch::channel(false);
         let address = listener.local_addr().unwrap_or(settings.listen);
         Ok(Self {
             listener,
-            endpoint: http::endpoint(api, &domain),
+            endpoint: http::endpoint(
+                api,
+                &domain,
+                CrossOrigin::new(settings.cors_origin.clone()),
+                stopped,
+            ),
+            stop,
             store_end,
             lock,
             address,
@@ -76,8 +86,14 @@ impl App {
     }
 
     /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk.
-    pub async fn serve(self, stop: watch::Receiver<bool>) {
-        connection::serve(self.listener, self.endpoint, stop).await;
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let stopped = self.stop.subscribe();
+        let serving = connection::serve(self.listener, self.endpoint, stopped);
+        let stopping = async {
+            connection::stopped(&mut stop).await;
+            self.stop.send_replace(true);
+        };
+        tokio::join!(serving, stopping);
         let store_end = self.store_end;
         // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
         let _finished = tokio::task::spawn_blocking(move || store_end.finish()).await;
@@ -152,12 +168,11 @@ fn token_verifier(
 ) -> Result<(TokenVerifier, i64), Failure> {
     let audience = settings.jwt_audience.clone();
     let leeway_seconds = settings.jwt_leeway_seconds;
-    let (keys, issuer, removal_leeway_seconds) = match issuer_keys {
-        Some((keys, issuer)) => (keys, issuer, leeway_seconds),
-        None => {
-            let keys = SigningKey::create(directory)?.token_keys()?;
-            (keys, local_mode::issuer(keyring.deployment_id()), 0)
-        }
+    let (keys, issuer, removal_leeway_seconds) = if let Some((keys, issuer)) = issuer_keys {
+        (keys, issuer, leeway_seconds)
+    } else {
+        let keys = SigningKey::create(directory)?.token_keys()?;
+        (keys, local_mode::issuer(keyring.deployment_id()), 0)
     };
     let verifier = TokenVerifier::new(keys, issuer, audience, leeway_seconds);
     Ok((verifier, removal_leeway_seconds))

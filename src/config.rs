@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+use hyper::header::HeaderValue;
 
 use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
 use crate::crypto::token_key::RsaAlgorithm;
@@ -98,6 +99,18 @@ pub struct ServeSettings {
     /// Listen at an address that other machines reach: a proxy in front terminates TLS
     #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     pub behind_tls_proxy: bool,
+    /// The origin of pages that may read answers: a scheme, a host, perhaps a port; may be given several times
+    #[arg(
+        long,
+        env = "CREDENCE_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = parse_origin
+    )]
+    pub cors_origin: Vec<HeaderValue>,
+    /// Tell nobody what the schema is
+    #[arg(long, env = "CREDENCE_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
+    pub no_introspection: bool,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub tokens: TokenSettings,
@@ -152,4 +165,17 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     numeric.parse().map_err(|_malformed| {
         "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
     })
+}
+
+/// Reads an origin (RFC 6454, section 6.2): a scheme, a host and perhaps a port, and nothing behind it.
+fn parse_origin(text: &str) -> Result<HeaderValue, String> {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_origin =
+        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '?', '#', '@', ' ']));
+    HeaderValue::from_str(text)
+        .ok()
+        .filter(|_| is_origin)
+        .ok_or_else(|| "write an origin, such as https://admin.example.com: a scheme, a host, perhaps a port, no path".to_owned())
 }

@@ -1,5 +1,7 @@
 //! The audit log: what an event says, and who may read it.
 
+use std::sync::Arc;
+
 use super::caller::Caller;
 use super::error::Error;
 use super::page::{ListKey, PageArguments};
@@ -7,6 +9,7 @@ use super::{Domain, Request};
 use crate::store::audit;
 use crate::store::connection::DatabaseConnection;
 use crate::types::audit::{AuditAction, AuditEvent, AuditEventFilter};
+use crate::types::change::CredentialChange;
 use crate::types::clock::{Clock, Timestamp};
 use crate::types::consumer::Consumer;
 use crate::types::credential::Credential;
@@ -15,20 +18,24 @@ use crate::types::page::Page;
 use crate::types::scope::Scope;
 use crate::types::user::{User, UserKey};
 
-/// Writes the events of one request, inside the transaction of what they record.
+/// Writes the events of one request, inside the transaction of what they record, and keeps the changes of credentials for those
+/// who follow them.
+#[derive(Clone)]
 pub(super) struct Recorder {
     ids: IdSource,
     clock: Clock,
     actor: UserKey,
     request_id: Id<Request>,
+    changes: Vec<CredentialChange>,
 }
 
 /// What an event is about.
 #[derive(Default)]
 pub(super) struct Subject<'a> {
+    /// The credential, as it is after what was done.
+    pub(super) credential: Option<&'a Credential>,
+    /// The ID that was asked for, when there is no credential to show.
     pub(super) credential_id: Option<Id<Credential>>,
-    pub(super) credential_name: Option<&'a str>,
-    pub(super) value_version: Option<i32>,
     pub(super) user: Option<&'a User>,
     pub(super) consumer: Option<&'a Consumer>,
 }
@@ -37,9 +44,7 @@ impl<'a> Subject<'a> {
     /// A credential, as it is.
     pub(super) fn credential(credential: &'a Credential) -> Self {
         Self {
-            credential_id: Some(credential.id),
-            credential_name: Some(&credential.name),
-            value_version: Some(credential.value_version),
+            credential: Some(credential),
             ..Self::default()
         }
     }
@@ -53,7 +58,7 @@ impl Recorder {
 
     /// Adds an event.
     pub(super) fn record(
-        &self,
+        &mut self,
         connection: &mut DatabaseConnection,
         action: AuditAction,
         subject: &Subject<'_>,
@@ -64,15 +69,33 @@ impl Recorder {
             action,
             actor_issuer: self.actor.issuer.clone(),
             actor_subject: self.actor.subject.clone(),
-            credential_id: subject.credential_id,
-            credential_name: subject.credential_name.map(str::to_owned),
-            value_version: subject.value_version,
+            credential_id: subject
+                .credential
+                .map_or(subject.credential_id, |credential| Some(credential.id)),
+            credential_name: subject.credential.map(|credential| credential.name.clone()),
+            value_version: subject
+                .credential
+                .map(|credential| credential.value_version),
             user_id: subject.user.map(|user| user.id),
             user_subject: subject.user.map(|user| user.key.subject.clone()),
             consumer: subject.consumer.cloned(),
             request_id: self.request_id.to_string(),
         };
+        if let Some(credential) = subject.credential.filter(|_| action.is_change()) {
+            self.changes.push(CredentialChange {
+                action,
+                credential_id: credential.id,
+                occurred_at: event.occurred_at,
+                credential: (action != AuditAction::CredentialDeleted)
+                    .then(|| Arc::new(credential.clone())),
+            });
+        }
         Ok(audit::insert_event(connection, &event)?)
+    }
+
+    /// The changes that were recorded.
+    pub(super) fn into_changes(self) -> Vec<CredentialChange> {
+        self.changes
     }
 }
 
@@ -83,10 +106,11 @@ impl Domain {
             clock: self.clock.clone(),
             actor: caller.user.key.clone(),
             request_id: caller.request_id,
+            changes: Vec::new(),
         }
     }
 
-    /// A page of events, the newest first, and the key of its list. The question may be one that could not be understood:
+    /// A page of events, the newest first, and the key of its list. The filter may be one that could not be understood:
     /// who may not ask is told that first.
     ///
     /// # Errors
@@ -94,11 +118,11 @@ impl Domain {
     pub async fn audit_events(
         &self,
         caller: &Caller,
-        question: Result<Option<AuditQuestion>, Error>,
+        filter: Result<AuditEventFilter, Error>,
         arguments: &PageArguments,
     ) -> Result<(Page<AuditEvent>, ListKey), Error> {
         caller.require(Scope::AuditRead)?;
-        let filter = question?.unwrap_or_default().filter();
+        let filter = filter?;
         let list = list_key(&filter);
         let request = self.page_request(&list, arguments)?;
         let page = self
@@ -106,38 +130,6 @@ impl Domain {
             .read(move |connection| audit::list_events(connection, &filter, &request))
             .await?;
         Ok((page, list))
-    }
-}
-
-/// Which audit events are asked for.
-#[derive(Clone, Debug, Default)]
-pub struct AuditQuestion {
-    /// Only events with one of these actions; `None` for all.
-    pub actions: Option<Vec<AuditAction>>,
-    /// Only events of this actor.
-    pub actor_subject: Option<String>,
-    /// Only events about this credential; the inner `None` is a malformed ID, about which there are none.
-    pub credential_id: Option<Option<Id<Credential>>>,
-    /// Only events at or after this time.
-    pub since: Option<Timestamp>,
-    /// Only events before this time.
-    pub until: Option<Timestamp>,
-}
-
-impl AuditQuestion {
-    fn filter(self) -> AuditEventFilter {
-        let nobodys = self.credential_id.is_some_and(|id| id.is_none());
-        AuditEventFilter {
-            actions: if nobodys {
-                Some(Vec::new())
-            } else {
-                self.actions
-            },
-            actor_subject: self.actor_subject,
-            credential_id: self.credential_id.flatten(),
-            since: self.since,
-            until: self.until,
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
@@ -91,9 +92,19 @@ impl Domain {
             user,
             scopes: token.scopes,
             issued_at_seconds: token.issued_at_seconds,
+            expires_at_seconds: token.expires_at_seconds,
             credential_ids: token.credential_ids.map(Arc::from),
             request_id,
         })
+    }
+
+    /// How long the caller's token is still good: what streams to them ends then.
+    #[must_use]
+    pub fn remaining(&self, caller: &Caller) -> Duration {
+        let seconds = caller
+            .expires_at_seconds
+            .saturating_sub(self.clock.now().seconds());
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
     async fn user_of(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {

@@ -37,17 +37,16 @@ pub struct CredentialList {
 }
 
 impl Domain {
-    /// The credential with an ID. A malformed ID (`None`) is nobody's.
+    /// The credential with an ID.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `credentials:read` or `credentials:resolve`.
     pub async fn credential(
         &self,
         caller: &Caller,
-        id: Option<Id<Credential>>,
+        id: Id<Credential>,
     ) -> Result<Option<Credential>, Error> {
         caller.require_any(&READERS)?;
-        let Some(id) = id else { return Ok(None) };
         let found = self
             .store
             .read(move |connection| credential::find_credential(connection, id));
@@ -123,7 +122,7 @@ impl Domain {
         Ok(count.await?)
     }
 
-    /// What became of some IDs, in the same order. A malformed ID (`None`) never was one.
+    /// What became of some IDs, in the same order.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `credentials:read`, `credentials:resolve` or `references:declare`;
@@ -131,7 +130,7 @@ impl Domain {
     pub async fn credential_fates(
         &self,
         caller: &Caller,
-        ids: Vec<Option<Id<Credential>>>,
+        ids: Vec<Id<Credential>>,
     ) -> Result<Vec<CredentialFate>, Error> {
         caller.require_any(&[
             Scope::CredentialsRead,
@@ -216,11 +215,8 @@ pub(super) fn missing(
 
 fn find_fate(
     connection: &mut DatabaseConnection,
-    id: Option<Id<Credential>>,
+    id: Id<Credential>,
 ) -> Result<CredentialFate, StoreError> {
-    let Some(id) = id else {
-        return Ok(CredentialFate::Unknown);
-    };
     if let Some(live) = credential::find_credential(connection, id)? {
         return Ok(CredentialFate::Live(live.name));
     }

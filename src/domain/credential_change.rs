@@ -26,7 +26,7 @@ const WRITERS: [Scope; 2] = [Scope::CredentialsWrite, Scope::CredentialsManage];
 
 /// What is to change of a credential. What is `None` stays.
 #[derive(Debug, Default)]
-pub struct CredentialChange {
+pub struct CredentialEdit {
     /// The new name, as it was typed.
     pub name: Option<String>,
     /// The new value.
@@ -88,11 +88,10 @@ impl Domain {
     pub async fn update_credential(
         &self,
         caller: &Caller,
-        id: Option<Id<Credential>>,
-        change: CredentialChange,
+        id: Id<Credential>,
+        change: CredentialEdit,
     ) -> Result<Credential, Error> {
         caller.require_any(&WRITERS)?;
-        let id = id.ok_or(Problem::CredentialNotFound)?;
         let name = change.name.as_deref().map(parse_name).transpose();
         let value = change.value.map(parse_value).transpose();
         let expected = change.expected_value_version;
@@ -141,10 +140,9 @@ impl Domain {
     pub async fn delete_credential(
         &self,
         caller: &Caller,
-        id: Option<Id<Credential>>,
+        id: Id<Credential>,
     ) -> Result<Credential, Error> {
         caller.require_any(&WRITERS)?;
-        let id = id.ok_or(Problem::CredentialNotFound)?;
         let editor = caller.clone();
         self.change(caller, move |connection, recorder| {
             let before = find_changeable(connection, &editor, id)?;
@@ -161,12 +159,10 @@ impl Domain {
     pub async fn transfer_credential(
         &self,
         caller: &Caller,
-        id: Option<Id<Credential>>,
-        new_owner_id: Option<Id<User>>,
+        id: Id<Credential>,
+        new_owner_id: Id<User>,
     ) -> Result<Credential, Error> {
         caller.require(Scope::CredentialsManage)?;
-        let id = id.ok_or(Problem::CredentialNotFound)?;
-        let new_owner_id = new_owner_id.ok_or(Problem::UserNotFound(UserArgument::NewOwner))?;
         let editor = caller.clone();
         let keyring = Arc::clone(&self.keyring);
         self.change(caller, move |connection, recorder| {
@@ -198,7 +194,7 @@ fn find_changeable(
 /// Deletes a credential and notes what it was.
 pub(super) fn delete(
     connection: &mut DatabaseConnection,
-    recorder: &Recorder,
+    recorder: &mut Recorder,
     before: &Credential,
 ) -> Result<(), Error> {
     if credential::delete_credential(connection, before.id, before.owner.id)? == 0 {
@@ -221,7 +217,7 @@ pub(super) fn delete(
 pub(super) fn transfer(
     connection: &mut DatabaseConnection,
     keyring: &Keyring,
-    recorder: &Recorder,
+    recorder: &mut Recorder,
     before: &Credential,
     new_owner: &User,
 ) -> Result<Credential, Error> {

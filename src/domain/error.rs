@@ -21,6 +21,8 @@ pub enum Error {
     Forbidden(Denial),
     /// The stored value does not open: it was changed, damaged, or belongs elsewhere.
     Unreadable,
+    /// Changes may have been missed by one who follows them.
+    EventsMissed,
     /// Too much is going on.
     Overloaded,
     /// The database cannot be reached or written.

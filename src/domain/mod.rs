@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod authentication;
 pub mod caller;
+pub mod change;
 pub mod credential;
 pub mod credential_change;
 pub mod error;
@@ -84,18 +85,24 @@ impl Domain {
     /// reading and its writing, all of it is done again.
     async fn change<T, F>(&self, caller: &Caller, work: F) -> Result<T, Error>
     where
-        F: Fn(&mut DatabaseConnection, &Recorder) -> Result<T, Error> + Send + Sync + 'static,
+        F: Fn(&mut DatabaseConnection, &mut Recorder) -> Result<T, Error> + Send + Sync + 'static,
         T: Send + 'static,
     {
         let check = self.removal_check(caller);
         let recorder = self.recorder(caller);
         let work = Arc::new(move |connection: &mut DatabaseConnection| {
             check(connection)?;
-            work(connection, &recorder)
+            let mut recorder = recorder.clone();
+            let answer = work(connection, &mut recorder)?;
+            Ok((answer, recorder.into_changes()))
         });
         for _ in 0..CHANGE_ATTEMPTS {
             let work = Arc::clone(&work);
-            match self.store.write(move |connection| work(connection)).await {
+            match self
+                .store
+                .write_changes(move |connection| work(connection))
+                .await
+            {
                 Err(Error::Overtaken) => {}
                 outcome => return outcome,
             }

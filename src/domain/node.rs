@@ -25,15 +25,14 @@ pub enum Node {
 }
 
 impl Domain {
-    /// The objects with some IDs, in the same order; `None` for a malformed ID, and for each that is missing or not the
-    /// caller's to see.
+    /// The objects with some IDs, in the same order; `None` for each that is missing or not the caller's to see.
     ///
     /// # Errors
     /// [`Error::BadArgument`] for more than 100 IDs.
     pub async fn nodes(
         &self,
         caller: &Caller,
-        ids: Vec<Option<Id<Node>>>,
+        ids: Vec<Id<Node>>,
     ) -> Result<Vec<Option<Node>>, Error> {
         if ids.len() > IDS_LIMIT {
             return Err(Error::BadArgument(BadArgument::TooManyIds));
@@ -72,9 +71,8 @@ impl Sight {
     fn find(
         self,
         connection: &mut DatabaseConnection,
-        id: Option<Id<Node>>,
+        id: Id<Node>,
     ) -> Result<Option<Node>, StoreError> {
-        let Some(id) = id else { return Ok(None) };
         if self.credentials
             && let Some(found) = credential::find_credential(connection, id.of())?
         {

@@ -21,8 +21,8 @@ use crate::types::secret::SecretValue;
 /// What a runtime asks for.
 #[derive(Clone, Debug)]
 pub struct ResolveRequest {
-    /// The credential; `None` when the ID was malformed.
-    pub credential_id: Option<Id<Credential>>,
+    /// The credential.
+    pub credential_id: Id<Credential>,
     /// What kind of consumer needs the value.
     pub consumer_kind: ConsumerKind,
     /// Its identifier in the system it lives in.
@@ -90,8 +90,7 @@ impl Domain {
 
 impl Caller {
     /// The ID that the token lets be resolved.
-    fn allowed_id(&self, id: Option<Id<Credential>>) -> Result<Id<Credential>, Error> {
-        let id = id.ok_or(Problem::CredentialNotFound)?;
+    fn allowed_id(&self, id: Id<Credential>) -> Result<Id<Credential>, Error> {
         if self.is_limited_from(id) {
             return Err(Denial::TokenLimited.into());
         }
@@ -146,7 +145,7 @@ fn open(
 
 fn record(
     connection: &mut DatabaseConnection,
-    recorder: &Recorder,
+    recorder: &mut Recorder,
     resolved: &Resolved,
     consumer: Option<&Consumer>,
 ) -> Result<(), Error> {
@@ -162,13 +161,14 @@ fn record(
 }
 
 fn refused_subject<'a>(
-    asked: Option<Id<Credential>>,
+    asked: Id<Credential>,
     found: Option<&'a Credential>,
     consumer: Option<&'a Consumer>,
 ) -> Subject<'a> {
     Subject {
-        credential_id: asked,
+        credential: found,
+        credential_id: Some(asked).filter(|id| *id != Id::NIL),
         consumer,
-        ..found.map(Subject::credential).unwrap_or_default()
+        user: None,
     }
 }

@@ -84,15 +84,10 @@ impl Domain {
     pub async fn delete_user(
         &self,
         caller: &Caller,
-        id: Option<Id<User>>,
-        transfer_to: Option<Option<Id<User>>>,
+        id: Id<User>,
+        transfer_to: Option<Id<User>>,
     ) -> Result<RemovedUser, Error> {
         caller.require(Scope::UsersManage)?;
-        let id = id.ok_or(Problem::UserNotFound(UserArgument::User))?;
-        let transfer_to = match transfer_to {
-            Some(given) => Some(given.ok_or(Problem::UserNotFound(UserArgument::TransferTo))?),
-            None => None,
-        };
         let keyring = Arc::clone(&self.keyring);
         let removed = self
             .change(caller, move |connection, recorder| {

@@ -7,7 +7,7 @@ use super::context::RequestContext;
 use super::error::ApiError;
 use super::page::{Listed, PageInfo, page_arguments};
 use super::scalar::{DateTime, id, parse_id};
-use crate::domain::audit::{AuditQuestion, place};
+use crate::domain::audit::place;
 use crate::domain::error::Error;
 use crate::types::audit;
 
@@ -159,11 +159,12 @@ pub struct AuditEventFilter {
 }
 
 impl AuditEventFilter {
-    fn question(self) -> Result<AuditQuestion, Error> {
-        Ok(AuditQuestion {
-            actions: self
-                .actions
-                .map(|actions| actions.into_iter().map(audit::AuditAction::from).collect()),
+    fn parse(self) -> Result<audit::AuditEventFilter, Error> {
+        let actions = self
+            .actions
+            .map(|actions| actions.into_iter().map(audit::AuditAction::from).collect());
+        Ok(audit::AuditEventFilter {
+            actions,
             actor_subject: self.actor_subject,
             credential_id: self.credential_id.as_ref().map(parse_id),
             since: self.since.map(|time| time.timestamp()).transpose()?,
@@ -188,11 +189,14 @@ impl AuditQuery {
         #[graphql(desc = "The first so many: 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "The last so many: 1 to 100.")] last: Option<i32>,
     ) -> Option<Result<AuditEventConnection, ApiError>> {
-        let question = filter.map(AuditEventFilter::question).transpose();
+        let filter = filter.map_or_else(
+            || Ok(audit::AuditEventFilter::default()),
+            AuditEventFilter::parse,
+        );
         let arguments = page_arguments(after, before, first, last);
         let listed = context
             .domain()
-            .audit_events(context.caller(), question, &arguments)
+            .audit_events(context.caller(), filter, &arguments)
             .await;
         Some(match listed {
             Ok((page, key)) => Ok(AuditEventConnection(Listed { page, key })),

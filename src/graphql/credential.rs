@@ -16,6 +16,12 @@ use crate::types::credential::{self, CredentialFate};
 #[derive(Clone)]
 pub struct Credential(Arc<credential::Credential>);
 
+impl From<Arc<credential::Credential>> for Credential {
+    fn from(credential: Arc<credential::Credential>) -> Self {
+        Self(credential)
+    }
+}
+
 impl From<credential::Credential> for Credential {
     fn from(credential: credential::Credential) -> Self {
         Self(Arc::new(credential))

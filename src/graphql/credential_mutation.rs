@@ -7,7 +7,7 @@ use super::credential::Credential;
 use super::error::ApiError;
 use super::scalar::{id, parse_id};
 use super::user_error::{CredentialError, separate};
-use crate::domain::credential_change::CredentialChange;
+use crate::domain::credential_change::CredentialEdit;
 
 /// The input of `createCredential`.
 #[derive(InputObject)]
@@ -116,7 +116,7 @@ impl CredentialMutation {
         context: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateCredentialInput,
     ) -> Option<Result<UpdateCredentialPayload, ApiError>> {
-        let change = CredentialChange {
+        let change = CredentialEdit {
             name: input.name,
             value: input.value,
             expected_value_version: input.expected_value_version,

@@ -62,6 +62,18 @@ impl Documents {
         &self.schema
     }
 
+    /// The document with this SHA-256, in hexadecimal digits, if it is remembered.
+    #[must_use]
+    pub fn find(&self, hash: &str) -> Option<Arc<CheckedDocument>> {
+        self.checked.get(&parse_hash(hash)?)
+    }
+
+    /// Whether `hash` is the SHA-256 of a document, in hexadecimal digits.
+    #[must_use]
+    pub fn is_hash_of(hash: &str, source: &str) -> bool {
+        parse_hash(hash) == Some(sha256(source.as_bytes()))
+    }
+
     /// Checks a document, or finds that it was checked before.
     ///
     /// # Errors
@@ -143,4 +155,16 @@ fn may_hold_value(ast: &ast::Document) -> bool {
         }
         _ => false,
     }) && document_limit::has_text(ast)
+}
+
+fn parse_hash(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hash {
+        return None;
+    }
+    for (number, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * number..2 * number + 2)?, 16).ok()?;
+    }
+    Some(hash)
 }

@@ -17,6 +17,16 @@ use async_graphql_value::{ConstValue, Number, Value};
 pub fn convert(document: &ast::Document) -> Option<ExecutableDocument> {
     let converter = Converter {
         sources: &document.sources,
+        fragments: document
+            .definitions
+            .iter()
+            .filter_map(|definition| match definition {
+                ast::Definition::FragmentDefinition(fragment) => {
+                    Some((fragment.name.as_str(), &**fragment))
+                }
+                _ => None,
+            })
+            .collect(),
     };
     let mut anonymous = None;
     let mut named = HashMap::new();
@@ -50,6 +60,7 @@ pub fn convert(document: &ast::Document) -> Option<ExecutableDocument> {
 
 struct Converter<'a> {
     sources: &'a SourceMap,
+    fragments: HashMap<&'a str, &'a ast::FragmentDefinition>,
 }
 
 impl Converter<'_> {
@@ -81,9 +92,33 @@ impl Converter<'_> {
             },
             variable_definitions: variables?,
             directives: self.directives(&operation.directives)?,
-            selection_set: self.selections(&operation.selection_set, pos)?,
+            selection_set: match operation.operation_type {
+                ast::OperationType::Subscription => {
+                    self.selections(&self.root_field(&operation.selection_set), pos)?
+                }
+                _ => self.selections(&operation.selection_set, pos)?,
+            },
         };
         Some(Positioned::new(converted, pos))
+    }
+
+    /// The fields of a subscription's root, taken out of the fragments around them: async-graphql looks into none there. Validation has
+    /// seen that there is one field, and no condition on it.
+    fn root_field(&self, selections: &[ast::Selection]) -> Vec<ast::Selection> {
+        selections
+            .iter()
+            .flat_map(|selection| match selection {
+                ast::Selection::Field(_) => vec![selection.clone()],
+                ast::Selection::InlineFragment(fragment) => {
+                    self.root_field(&fragment.selection_set)
+                }
+                ast::Selection::FragmentSpread(spread) => self
+                    .fragments
+                    .get(spread.fragment_name.as_str())
+                    .map(|fragment| self.root_field(&fragment.selection_set))
+                    .unwrap_or_default(),
+            })
+            .collect()
     }
 
     fn fragment(

@@ -29,6 +29,10 @@ pub enum ErrorCode {
     Unavailable,
     /// A stored value does not open.
     CredentialUnreadable,
+    /// A subscription may have missed changes.
+    EventsMissed,
+    /// No document is known by the hash.
+    PersistedQueryNotFound,
     /// A fault of the server.
     InternalServerError,
 }
@@ -48,6 +52,8 @@ impl ErrorCode {
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::CredentialUnreadable => "CREDENTIAL_UNREADABLE",
+            Self::EventsMissed => "EVENTS_MISSED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",
         }
     }
@@ -113,6 +119,10 @@ impl From<Error> for ApiError {
             Error::Unreadable => Self::new(
                 ErrorCode::CredentialUnreadable,
                 "The stored value of this credential does not open: it was changed or damaged. Set a new value.",
+            ),
+            Error::EventsMissed => Self::new(
+                ErrorCode::EventsMissed,
+                "Changes may have been missed. Drop what is remembered of credentials, and subscribe again.",
             ),
             Error::Overloaded => Self::new(
                 ErrorCode::Overloaded,

@@ -3,112 +3,54 @@
 
 use std::sync::Arc;
 
+use apollo_compiler::ast::OperationType;
+use apollo_compiler::executable::Operation;
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, Selection, SelectionSet,
-};
-use async_graphql::{Name, PathSegment, Positioned, Request, ServerError, Value, Variables};
-use async_graphql_value::Value as Literal;
-use serde::Serialize;
+use async_graphql::{Name, Request, Value, Variables};
+use futures_util::{Stream, StreamExt};
 
+use super::absent_variable::leave_out_absent;
 use super::document::{CheckedDocument, Documents};
+use super::document_nodes;
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
+use super::response::{GraphqlResponse, translate_response};
 use super::variable;
 use super::{ApiSchema, schema, sdl};
 use crate::domain::Domain;
 use crate::domain::caller::Caller;
 
-/// How many errors an answer has at most.
-const ERROR_LIMIT: usize = 10;
-
 /// A request, as it came.
 #[derive(Default)]
 pub struct GraphqlRequest {
-    /// The document.
-    pub query: String,
+    /// The document; `None` when only its hash came.
+    pub query: Option<String>,
+    /// The SHA-256 of the document in hexadecimal digits, of automatic persisted queries.
+    pub persisted_hash: Option<String>,
     /// Which of its operations.
     pub operation_name: Option<String>,
     /// The variables.
     pub variables: IndexMap<Name, Value>,
 }
 
-/// What a request is answered with (GraphQL specification, section 7.1).
-#[derive(Serialize)]
-pub struct GraphqlResponse {
-    /// What went wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<ResponseError>,
-    /// What was asked for; `None` when nothing was executed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
+/// A request whose document and variables are good.
+pub struct PreparedRequest {
+    request: Request,
+    kind: OperationType,
+    has_null: bool,
 }
 
-/// An error of an answer (GraphQL specification, section 7.1.2).
-#[derive(Serialize)]
-pub struct ResponseError {
-    message: std::borrow::Cow<'static, str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    locations: Vec<Location>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    path: Vec<PathSegment>,
-    extensions: Extensions,
-}
-
-#[derive(Serialize)]
-struct Location {
-    line: usize,
-    column: usize,
-}
-
-#[derive(Serialize)]
-struct Extensions {
-    code: &'static str,
-}
-
-impl GraphqlResponse {
-    /// The answer to a request that is refused as a whole.
+impl PreparedRequest {
+    /// Whether it changes something.
     #[must_use]
-    pub fn refused(error: ApiError) -> Self {
-        Self::refused_for(vec![error.into()])
+    pub fn is_mutation(&self) -> bool {
+        self.kind == OperationType::Mutation
     }
 
-    fn refused_for(problems: Vec<DocumentProblem>) -> Self {
-        let errors = problems
-            .into_iter()
-            .map(|problem| {
-                let place = problem.place.into_iter();
-                ResponseError {
-                    locations: place
-                        .map(|(line, column)| Location { line, column })
-                        .collect(),
-                    ..ResponseError::from(problem.error)
-                }
-            })
-            .collect();
-        Self { errors, data: None }
-    }
-
-    /// Whether a fault of the server is among the errors.
+    /// Whether it is answered by many answers.
     #[must_use]
-    pub fn has_fault(&self) -> bool {
-        let fault = ErrorCode::InternalServerError.as_str();
-        self.errors
-            .iter()
-            .any(|error| error.extensions.code == fault)
-    }
-}
-
-impl From<ApiError> for ResponseError {
-    fn from(error: ApiError) -> Self {
-        Self {
-            message: error.message,
-            locations: Vec::new(),
-            path: Vec::new(),
-            extensions: Extensions {
-                code: error.code.as_str(),
-            },
-        }
+    pub fn is_subscription(&self) -> bool {
+        self.kind == OperationType::Subscription
     }
 }
 
@@ -116,46 +58,109 @@ impl From<ApiError> for ResponseError {
 pub struct Api {
     schema: ApiSchema,
     documents: Documents,
+    introspection: bool,
 }
 
 impl Api {
-    /// Answers by the rules; `None` when the schema is not valid, which a test excludes.
+    /// Answers by the rules; `None` when the schema is not valid, which a test excludes. Without `introspection`, nobody is told what
+    /// the schema is.
     #[must_use]
-    pub fn new(domain: Arc<Domain>) -> Option<Self> {
+    pub fn new(domain: Arc<Domain>, introspection: bool) -> Option<Self> {
         Some(Self {
             schema: schema(domain),
             documents: Documents::new(&sdl::sdl())?,
+            introspection,
         })
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, caller: Caller, request: GraphqlRequest) -> GraphqlResponse {
-        let document = match self.documents.check(&request.query) {
-            Ok(document) => document,
-            Err(problems) => return GraphqlResponse::refused_for(problems),
-        };
-        let Ok(operation) = document
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// The answer to a request that is refused as a whole.
+    pub fn prepare(&self, request: GraphqlRequest) -> Result<PreparedRequest, GraphqlResponse> {
+        let document = self
+            .document(&request)
+            .map_err(GraphqlResponse::refused_for)?;
+        let operation = document
             .validated
             .operations
             .get(request.operation_name.as_deref())
-        else {
-            return GraphqlResponse::refused(unknown_operation(request.operation_name.is_some()));
-        };
-        let variables =
-            match variable::coerce(self.documents.schema(), operation, request.variables) {
-                Ok(variables) => variables,
-                Err(error) => return GraphqlResponse::refused(error),
-            };
-        let has_null = variables.values().any(|value| *value == Value::Null);
-        let prepared =
-            prepare(&document, variables, request.operation_name.as_deref()).data(caller);
-        let response = self.schema.execute(prepared).await;
-        let errors = response.errors.into_iter().take(ERROR_LIMIT);
-        GraphqlResponse {
-            errors: errors.map(|error| translate(error, has_null)).collect(),
-            data: Some(response.data),
+            .map_err(|_unknown| {
+                GraphqlResponse::refused(unknown_operation(request.operation_name.is_some()))
+            })?;
+        if !self.introspection && asks_for_schema(operation, &document) {
+            return Err(GraphqlResponse::refused(ApiError::new(
+                ErrorCode::GraphqlValidationFailed,
+                "Introspection is turned off on this server.",
+            )));
+        }
+        let variables = variable::coerce(self.documents.schema(), operation, request.variables)
+            .map_err(GraphqlResponse::refused)?;
+        document_nodes::check(&document.validated, operation, &variables)
+            .map_err(GraphqlResponse::refused)?;
+        Ok(PreparedRequest {
+            kind: operation.operation_type,
+            has_null: variables.values().any(|value| *value == Value::Null),
+            request: assemble(&document, variables, request.operation_name.as_deref()),
+        })
+    }
+
+    fn document(
+        &self,
+        request: &GraphqlRequest,
+    ) -> Result<Arc<CheckedDocument>, Vec<DocumentProblem>> {
+        let refused = |error: ApiError| vec![DocumentProblem::from(error)];
+        match (&request.query, &request.persisted_hash) {
+            (Some(query), Some(hash)) if !Documents::is_hash_of(hash, query) => {
+                Err(refused(ApiError::new(
+                    ErrorCode::BadRequest,
+                    "`sha256Hash` is not the SHA-256 of the document in `query`.",
+                )))
+            }
+            (Some(query), _) => self.documents.check(query),
+            // Clients of the protocol compare the message.
+            (None, Some(hash)) => self.documents.find(hash).ok_or_else(|| {
+                refused(ApiError::new(
+                    ErrorCode::PersistedQueryNotFound,
+                    "PersistedQueryNotFound",
+                ))
+            }),
+            (None, None) => Err(refused(ApiError::new(
+                ErrorCode::BadRequest,
+                "`query` must be a text with the document.",
+            ))),
         }
     }
+
+    /// Answers a query or a mutation.
+    pub async fn answer(&self, caller: Caller, prepared: PreparedRequest) -> GraphqlResponse {
+        let response = self.schema.execute(prepared.request.data(caller)).await;
+        translate_response(response, prepared.has_null)
+    }
+
+    /// The answers of a subscription, until it ends.
+    pub fn follow(
+        &self,
+        caller: Caller,
+        prepared: PreparedRequest,
+    ) -> impl Stream<Item = GraphqlResponse> + Send + use<> {
+        let has_null = prepared.has_null;
+        let responses = self.schema.execute_stream(prepared.request.data(caller));
+        responses.map(move |response| {
+            let mut answer = translate_response(response, has_null);
+            // When the stream of events could not be made, nothing was executed (GraphQL specification, section 6.2.3).
+            if answer.data == Some(Value::Null) {
+                answer.data = None;
+            }
+            answer
+        })
+    }
+}
+
+fn asks_for_schema(operation: &Operation, document: &CheckedDocument) -> bool {
+    operation
+        .root_fields(&document.validated)
+        .any(|field| ["__schema", "__type"].contains(&field.name.as_str()))
 }
 
 fn unknown_operation(named: bool) -> ApiError {
@@ -167,7 +172,7 @@ fn unknown_operation(named: bool) -> ApiError {
     ApiError::new(ErrorCode::OperationResolutionFailure, message)
 }
 
-fn prepare(
+fn assemble(
     document: &CheckedDocument,
     variables: Variables,
     operation_name: Option<&str>,
@@ -180,99 +185,5 @@ fn prepare(
     match operation_name {
         Some(name) => request.operation_name(name),
         None => request,
-    }
-}
-
-/// Leaves out the arguments whose variable was not given, so that their defaults apply (GraphQL specification, section
-/// 6.4.1): async-graphql would take null for them.
-fn leave_out_absent(
-    parsed: &mut ExecutableDocument,
-    variables: &Variables,
-    document: &CheckedDocument,
-) {
-    let absent: Vec<&str> = document
-        .validated
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.variables)
-        .filter(|variable| {
-            variable.default_value.is_none() && !variables.contains_key(variable.name.as_str())
-        })
-        .map(|variable| variable.name.as_str())
-        .collect();
-    if absent.is_empty() {
-        return;
-    }
-    let operations: Vec<_> = match &mut parsed.operations {
-        DocumentOperations::Single(operation) => vec![operation],
-        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
-    };
-    for operation in operations {
-        leave_out_of(&mut operation.node.selection_set, &absent);
-    }
-    for fragment in parsed.fragments.values_mut() {
-        leave_out_of(&mut fragment.node.selection_set, &absent);
-    }
-}
-
-fn leave_out_of(selections: &mut Positioned<SelectionSet>, absent: &[&str]) {
-    let is_absent = |value: &Literal| matches!(value, Literal::Variable(name) if absent.contains(&name.as_str()));
-    for selection in &mut selections.node.items {
-        match &mut selection.node {
-            Selection::Field(field) => {
-                field
-                    .node
-                    .arguments
-                    .retain(|(_, value)| !is_absent(&value.node));
-                for (_, value) in &mut field.node.arguments {
-                    leave_out_fields(&mut value.node, &is_absent);
-                }
-                leave_out_of(&mut field.node.selection_set, absent);
-            }
-            Selection::InlineFragment(fragment) => {
-                leave_out_of(&mut fragment.node.selection_set, absent);
-            }
-            Selection::FragmentSpread(_) => {}
-        }
-    }
-}
-
-fn leave_out_fields(value: &mut Literal, is_absent: &impl Fn(&Literal) -> bool) {
-    match value {
-        Literal::Object(fields) => {
-            fields.retain(|_, field| !is_absent(field));
-            for field in fields.values_mut() {
-                leave_out_fields(field, is_absent);
-            }
-        }
-        Literal::List(items) => {
-            for item in items {
-                leave_out_fields(item, is_absent);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Our own errors carry what they say with them. Any other is one of async-graphql, whose text is not handed on: since
-/// documents and variables are checked, all that it can still refuse is a null in a place that takes none, which a
-/// variable of a nullable type may bring there (GraphQL specification, section 5.8.5).
-fn translate(error: ServerError, has_null: bool) -> ResponseError {
-    let own = match error.source::<ApiError>() {
-        Some(own) => own.clone(),
-        None if has_null => ApiError::new(
-            ErrorCode::BadUserInput,
-            "A variable is null where null is not allowed.",
-        ),
-        None => ApiError::internal(),
-    };
-    let locations = error.locations.iter().map(|at| Location {
-        line: at.line,
-        column: at.column,
-    });
-    ResponseError {
-        locations: locations.collect(),
-        path: error.path,
-        ..ResponseError::from(own)
     }
 }

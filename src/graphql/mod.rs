@@ -3,7 +3,9 @@
 //! A noun's file has its types and its root fields. A document goes through [`document`] (checked once, then cached), its
 //! variables through [`variable`], and what went wrong through [`error`].
 
+mod absent_variable;
 pub mod audit;
+pub mod change;
 pub mod consumer;
 pub mod context;
 pub mod credential;
@@ -11,12 +13,14 @@ pub mod credential_mutation;
 pub mod document;
 mod document_conversion;
 mod document_limit;
+mod document_nodes;
 mod document_problem;
 pub mod error;
 pub mod execution;
 pub mod node;
 pub mod page;
 pub mod resolve;
+pub mod response;
 pub mod scalar;
 pub mod sdl;
 pub mod user;
@@ -25,7 +29,8 @@ pub mod variable;
 
 use std::sync::Arc;
 
-use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, ValidationMode};
+use async_graphql::{MergedObject, Schema, SchemaBuilder, ValidationMode};
+use change::ChangeSubscription;
 
 use crate::domain::Domain;
 
@@ -47,7 +52,7 @@ pub struct Mutation(
 );
 
 /// The schema, ready to execute.
-pub type ApiSchema = Schema<Query, Mutation, EmptySubscription>;
+pub type ApiSchema = Schema<Query, Mutation, ChangeSubscription>;
 
 /// The schema over the rules.
 #[must_use]
@@ -55,8 +60,8 @@ pub fn schema(domain: Arc<Domain>) -> ApiSchema {
     builder().data(domain).finish()
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, ChangeSubscription> {
+    Schema::build(Query::default(), Mutation::default(), ChangeSubscription)
         // Documents are checked before: see `document`. Its limits are stricter than this one.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(document_limit::NESTING_LIMIT + 1)

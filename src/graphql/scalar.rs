@@ -46,10 +46,10 @@ impl ScalarType for DateTime {
     }
 }
 
-/// Reads an ID of an argument; `None` when it is malformed.
+/// Reads an ID of an argument. A malformed one is one that nothing has.
 #[must_use]
-pub fn parse_id<T>(id: &ID) -> Option<Id<T>> {
-    Id::parse(id)
+pub fn parse_id<T>(id: &ID) -> Id<T> {
+    Id::parse(id).unwrap_or(Id::NIL)
 }
 
 /// Writes an ID.

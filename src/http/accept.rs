@@ -1,6 +1,10 @@
-//! Content negotiation (RFC 9110, section 12.5.1) between the two JSON types of GraphQL over HTTP.
+//! Content negotiation (RFC 9110, section 12.5.1) between the types of GraphQL over HTTP.
+
+use std::cmp::Reverse;
 
 use poem::http::{HeaderMap, header};
+
+use super::event_stream;
 
 /// The types that an answer can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,15 +13,20 @@ pub enum AnswerType {
     Json,
     /// `application/graphql-response+json`: such a request is answered with 400.
     GraphqlResponse,
+    /// `text/event-stream`: a stream of events.
+    EventStream,
 }
 
 impl AnswerType {
+    const ALL: [Self; 3] = [Self::Json, Self::GraphqlResponse, Self::EventStream];
+
     /// The value of `Content-Type`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::EventStream => event_stream::CONTENT_TYPE,
         }
     }
 
@@ -25,11 +34,12 @@ impl AnswerType {
         match self {
             Self::Json => "application/json",
             Self::GraphqlResponse => "application/graphql-response+json",
+            Self::EventStream => "text/event-stream",
         }
     }
 
-    /// The type that the client likes best; `None` when it accepts neither. Without a wish it is `application/json`, which
-    /// every client understands.
+    /// The type that the client likes best; `None` when it accepts none. Without a wish it is `application/json`, which every
+    /// client understands. Of types that are liked equally it is the one that is named first.
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let mut ranges = Vec::new();
         for value in headers.get_all(header::ACCEPT) {
@@ -38,31 +48,26 @@ impl AnswerType {
         if ranges.is_empty() {
             return Some(Self::Json);
         }
-        let weigh = |answer: Self| {
+        let liked = |answer: &Self| {
             let best = ranges
                 .iter()
-                .filter(|range| range.covers(answer))
-                .max_by_key(|range| range.precision());
-            best.map_or(0, |range| range.weight)
+                .enumerate()
+                .filter(|(_, range)| range.covers(*answer))
+                .max_by_key(|(_, range)| range.precision());
+            // A wildcard names none: behind all names, the types stand in their own order.
+            best.map_or((0, Reverse(usize::MAX)), |(place, range)| {
+                let place = if range.precision() == 2 {
+                    place
+                } else {
+                    ranges.len()
+                };
+                (range.weight, Reverse(place))
+            })
         };
-        let (json, graphql) = (weigh(Self::Json), weigh(Self::GraphqlResponse));
-        match (json, graphql) {
-            (0, 0) => None,
-            _ if graphql > json => Some(Self::GraphqlResponse),
-            _ if json > graphql => Some(Self::Json),
-            _ => Some(first_named(&ranges)),
-        }
+        // Of equals the last one is the greatest.
+        let best = Self::ALL.into_iter().rev().max_by_key(liked)?;
+        (liked(&best).0 > 0).then_some(best)
     }
-}
-
-/// Of two types that are liked equally, the one that is named first; none is named by a wildcard.
-fn first_named(ranges: &[Range]) -> AnswerType {
-    let named = ranges.iter().find_map(|range| {
-        [AnswerType::Json, AnswerType::GraphqlResponse]
-            .into_iter()
-            .find(|answer| range.name == answer.name())
-    });
-    named.unwrap_or(AnswerType::Json)
 }
 
 struct Range {
@@ -89,6 +94,8 @@ impl Range {
 
     fn covers(&self, answer: AnswerType) -> bool {
         match self.name.strip_suffix('*') {
+            // A stream is sent only to who names it: one that takes anything takes JSON.
+            Some(_) if answer == AnswerType::EventStream => false,
             Some("*/") => true,
             Some(family) => answer.name().starts_with(family),
             None => self.name == answer.name(),

@@ -18,11 +18,13 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Failure> {
         return Err(Failure::BadRequest("There are two Authorization headers."));
     }
     let invalid = Failure::Unauthenticated(Challenge::TokenInvalid);
-    let text = value.to_str().map_err(|_not_text| invalid)?;
-    let (scheme, token) = text.split_once(' ').ok_or(invalid)?;
-    if scheme.eq_ignore_ascii_case("Bearer") {
-        Ok(token.trim_matches(' '))
-    } else {
-        Err(invalid)
-    }
+    value.to_str().ok().and_then(token_of).ok_or(invalid)
+}
+
+/// The token in the value of an `Authorization` header.
+pub fn token_of(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("Bearer")
+        .then_some(token.trim_matches(' '))
 }

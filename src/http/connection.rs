@@ -28,12 +28,18 @@ const CONNECTION_LIMIT: usize = 1_024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many fields a header may have.
 const HEADER_LIMIT_FIELDS: usize = 64;
-/// How large a header may be, in bytes.
-const HEADER_LIMIT_BYTES: usize = 16 * 1024;
+/// How large a header may be, in bytes: a URL of 16 KiB, and as much of fields.
+const HEADER_LIMIT_BYTES: usize = 32 * 1024;
 /// How long the loop rests when a connection cannot be accepted: most often the process is out of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Returns when the server is told to stop, or nobody is left who could tell it.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Its value, once it has come, is not of interest.
+    let _told = stop.wait_for(|stop| *stop).await;
+}
 
 /// Serves until `stop` turns true, then lets the requests under way finish.
 pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::Receiver<bool>) {
@@ -42,7 +48,7 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::R
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let Some((stream, peer, place)) = accepted else {
             sleep(BACK_OFF).await;
@@ -102,12 +108,13 @@ async fn serve_connection(
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(HEADER_LIMIT_FIELDS)
         .max_header_size(HEADER_LIMIT_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(connection);
     // How a connection ends is the client's affair: it may break off at any time.
     tokio::select! {
         _ended = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = stopped(&mut stop) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ended = connection.await;

@@ -12,6 +12,9 @@ use crate::types::id::Id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The longest URL, in bytes.
+const URL_LIMIT_BYTES: usize = 16 * 1024;
+
 /// The door before some routes.
 pub struct Door<E> {
     routes: E,
@@ -32,7 +35,16 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         // A client's own ID is not taken over: it could be that of another request.
         let id = self.domain.next_request_id();
         request.extensions_mut().insert(id);
-        let mut response = match self.routes.call(request).await {
+        let url_length = request
+            .uri()
+            .path_and_query()
+            .map_or(0, |url| url.as_str().len());
+        let answered = if url_length > URL_LIMIT_BYTES {
+            Ok(Failure::UrlTooLong.response())
+        } else {
+            self.routes.call(request).await
+        };
+        let mut response = match answered {
             Ok(response) => response,
             Err(error) if error.status() == StatusCode::NOT_FOUND => Failure::NotFound.response(),
             Err(_library_text) => Failure::Internal.response(),

@@ -4,7 +4,7 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Body, Response};
 
 use crate::graphql::error::{ApiError, ErrorCode};
-use crate::graphql::execution::GraphqlResponse;
+use crate::graphql::response::GraphqlResponse;
 
 /// Why a request is refused as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum Failure {
     NotAcceptable,
     /// The body is of another type than JSON in UTF-8.
     UnsupportedMediaType,
+    /// A subscription was asked for in a type that has one answer only.
+    SubscriptionNeedsStream,
+    /// The URL is longer than allowed.
+    UrlTooLong,
     /// The body is larger than allowed.
     BodyTooLarge,
     /// The body did not come in time.
@@ -61,7 +65,8 @@ impl Failure {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::NotAcceptable | Self::SubscriptionNeedsStream => StatusCode::NOT_ACCEPTABLE,
+            Self::UrlTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -102,6 +107,14 @@ impl Failure {
             Self::NotAcceptable => (
                 ErrorCode::BadRequest,
                 "Accept must allow application/graphql-response+json or application/json.",
+            ),
+            Self::SubscriptionNeedsStream => (
+                ErrorCode::BadRequest,
+                "A subscription needs a stream: Accept: text/event-stream, or a WebSocket with the protocol graphql-transport-ws.",
+            ),
+            Self::UrlTooLong => (
+                ErrorCode::BadRequest,
+                "The URL has more than 16 KiB. Send the request by POST.",
             ),
             Self::UnsupportedMediaType => (
                 ErrorCode::BadRequest,

@@ -1,103 +1,267 @@
-//! The GraphQL endpoint (GraphQL over HTTP, draft of the GraphQL Foundation): POST with JSON.
+//! The GraphQL endpoint (GraphQL over HTTP, draft of the GraphQL Foundation): one URL for queries, mutations and subscriptions.
+//!
+//! POST takes JSON. GET takes queries only, so that no link of another page can change anything. A GET that asks for it becomes a
+//! WebSocket.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use poem::error::ReadBodyError;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use poem::{Body, Endpoint, Request, Response};
+use poem::web::websocket::{WebSocket, WebSocketConfig};
+use poem::{Body, Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::accept::AnswerType;
-use super::authorization::bearer_token;
+use super::authorization::{bearer_token, token_of};
+use super::cross_origin::CrossOrigin;
 use super::door::request_id;
+use super::event_stream;
 use super::failure::{Challenge, Failure, json_response};
-use super::json;
+use super::parameters;
+use super::socket::{self, Authenticate, Connection};
+use crate::domain;
 use crate::domain::Domain;
 use crate::domain::authentication::AuthenticationError;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
-use crate::graphql::execution::{Api, GraphqlResponse};
+use crate::graphql::error::ErrorCode;
+use crate::graphql::execution::{Api, GraphqlRequest};
+use crate::graphql::response::GraphqlResponse;
+use crate::types::id::Id;
 
 /// The largest body, in bytes: a value of 64 KiB, each byte of which JSON may write as six, and room for the document.
 const BODY_LIMIT_BYTES: usize = 512 * 1024;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections there may be that have become sockets.
+const SOCKET_LIMIT: usize = 1_024;
+const METHODS: &str = "GET, POST, OPTIONS";
 
 /// Answers GraphQL requests.
 pub struct GraphqlEndpoint {
-    api: Api,
+    api: Arc<Api>,
     domain: Arc<Domain>,
+    cross_origin: CrossOrigin,
+    sockets: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
 }
 
 impl GraphqlEndpoint {
     /// An endpoint for an API.
-    pub const fn new(api: Api, domain: Arc<Domain>) -> Self {
-        Self { api, domain }
+    pub fn new(
+        api: Api,
+        domain: Arc<Domain>,
+        cross_origin: CrossOrigin,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            api: Arc::new(api),
+            domain,
+            cross_origin,
+            sockets: Arc::new(Semaphore::new(SOCKET_LIMIT)),
+            stop,
+        }
     }
 
-    async fn answer(&self, mut request: Request) -> Result<(AnswerType, GraphqlResponse), Failure> {
-        if request.method() != Method::POST {
+    async fn answer(&self, mut request: Request) -> Result<Response, Failure> {
+        match *request.method() {
+            Method::OPTIONS => Ok(CrossOrigin::preflight(METHODS)),
+            Method::GET if request.headers().contains_key(header::UPGRADE) => {
+                self.upgrade(request).await
+            }
+            Method::GET => {
+                let answer_type =
+                    AnswerType::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
+                let caller = self.authenticate(&request).await?;
+                let parameters =
+                    parameters::from_url_query(request.uri().query().unwrap_or_default())?;
+                self.execute(answer_type, caller, parameters, Method::GET)
+                    .await
+            }
+            Method::POST => {
+                let answer_type =
+                    AnswerType::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
+                check_content(request.headers())?;
+                let caller = self.authenticate(&request).await?;
+                let body = read_body(request.take_body()).await?;
+                let parameters = parameters::from_body(&body)?;
+                self.execute(answer_type, caller, parameters, Method::POST)
+                    .await
+            }
+            _ => Err(Failure::MethodNotAllowed(METHODS)),
+        }
+    }
+
+    async fn execute(
+        &self,
+        answer_type: AnswerType,
+        caller: Caller,
+        parameters: GraphqlRequest,
+        method: Method,
+    ) -> Result<Response, Failure> {
+        let expires_in = self.domain.remaining(&caller);
+        let prepared = match self.api.prepare(parameters) {
+            Ok(prepared) => prepared,
+            Err(refused) => return Ok(self.respond(answer_type, refused, expires_in)),
+        };
+        if prepared.is_mutation() && method != Method::POST {
             return Err(Failure::MethodNotAllowed("POST"));
         }
-        let answer_type = AnswerType::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
-        check_content(request.headers())?;
-        let caller = self.authenticate(&request).await?;
-        let body = read_body(request.take_body()).await?;
-        let answer = self.api.answer(caller, json::parse_request(&body)?).await;
-        Ok((answer_type, answer))
+        if !prepared.is_subscription() {
+            let answer = self.api.answer(caller, prepared).await;
+            return Ok(self.respond(answer_type, answer, expires_in));
+        }
+        if answer_type != AnswerType::EventStream {
+            return Err(Failure::SubscriptionNeedsStream);
+        }
+        let answers = until_missed(self.api.follow(caller, prepared));
+        Ok(event_stream::response(
+            answers,
+            expires_in,
+            self.stop.clone(),
+        ))
+    }
+
+    /// Sends one answer, in the type that was negotiated.
+    fn respond(
+        &self,
+        answer_type: AnswerType,
+        answer: GraphqlResponse,
+        expires_in: Duration,
+    ) -> Response {
+        match answer_type {
+            AnswerType::EventStream => {
+                let only = stream::once(async move { answer });
+                event_stream::response(only, expires_in, self.stop.clone())
+            }
+            AnswerType::Json => json_response(StatusCode::OK, answer_type.content_type(), &answer),
+            // A request of which nothing was executed is the client's fault under this type; under the other, whose older
+            // clients know no better, it is an answer like any other.
+            AnswerType::GraphqlResponse => {
+                let status = if answer.data.is_none() {
+                    StatusCode::BAD_REQUEST
+                } else {
+                    StatusCode::OK
+                };
+                json_response(status, answer_type.content_type(), &answer)
+            }
+        }
     }
 
     async fn authenticate(&self, request: &Request) -> Result<Caller, Failure> {
-        let token = bearer_token(request.headers())?;
         let id = request_id(request).ok_or(Failure::Internal)?;
-        match self.domain.authenticate(token, id).await {
-            Ok(caller) => Ok(caller),
-            Err(AuthenticationError::Failed(Error::Overloaded)) => Err(Failure::Overloaded),
-            Err(AuthenticationError::Failed(Error::Unavailable)) => Err(Failure::Unavailable),
-            Err(AuthenticationError::Failed(_)) => Err(Failure::Internal),
-            Err(AuthenticationError::Token(problem)) => {
-                tracing::info!(request_id = %id, reason = problem.as_str(), "a token was refused");
-                Err(Failure::Unauthenticated(Challenge::TokenInvalid))
-            }
-            Err(AuthenticationError::RemovedUser) => {
-                tracing::info!(request_id = %id, reason = "removed_user", "a token was refused");
-                Err(Failure::Unauthenticated(Challenge::TokenInvalid))
-            }
-        }
+        verify(&self.domain, bearer_token(request.headers())?, id).await
     }
+
+    /// Makes a WebSocket of the request.
+    async fn upgrade(&self, request: Request) -> Result<Response, Failure> {
+        let id = request_id(&request).ok_or(Failure::Internal)?;
+        let caller = if request.headers().contains_key(header::AUTHORIZATION) {
+            let caller = self.authenticate(&request).await?;
+            let expires_in = self.domain.remaining(&caller);
+            Some((caller, expires_in))
+        } else {
+            None
+        };
+        let place = Arc::clone(&self.sockets)
+            .try_acquire_owned()
+            .map_err(|_none_left| Failure::Overloaded)?;
+        let protocols = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+        let knows_protocol = protocols
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|name| name.trim() == socket::PROTOCOL);
+        let websocket = WebSocket::from_request(&request, &mut RequestBody::default())
+            .await
+            .map_err(|_library_text| {
+                Failure::BadRequest("This is no WebSocket handshake of version 13.")
+            })?;
+        let connection = Connection {
+            api: Arc::clone(&self.api),
+            authenticate: Arc::new(SocketAuthentication {
+                domain: Arc::clone(&self.domain),
+                id,
+            }),
+            caller,
+            knows_protocol,
+            stop: self.stop.clone(),
+        };
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(socket::MESSAGE_LIMIT_BYTES))
+            .max_frame_size(Some(socket::MESSAGE_LIMIT_BYTES));
+        let upgraded = websocket
+            .config(config)
+            .protocols([socket::PROTOCOL])
+            .on_upgrade(move |stream| async move {
+                let _place = place;
+                connection.run(stream).await;
+            });
+        Ok(upgraded.into_response())
+    }
+}
+
+/// Ends a subscription after the error that ends it.
+fn until_missed(
+    answers: impl futures_util::Stream<Item = GraphqlResponse> + Send + 'static,
+) -> impl futures_util::Stream<Item = GraphqlResponse> + Send + 'static {
+    let mut ended = false;
+    answers.take_while(move |answer| {
+        let go_on = !ended;
+        ended = answer.has(ErrorCode::EventsMissed);
+        async move { go_on }
+    })
+}
+
+struct SocketAuthentication {
+    domain: Arc<Domain>,
+    id: Id<domain::Request>,
+}
+
+impl Authenticate for SocketAuthentication {
+    fn authenticate<'a>(
+        &'a self,
+        authorization: &'a str,
+    ) -> BoxFuture<'a, Option<(Caller, Duration)>> {
+        async move {
+            let token = token_of(authorization)?;
+            let caller = verify(&self.domain, token, self.id).await.ok()?;
+            let expires_in = self.domain.remaining(&caller);
+            Some((caller, expires_in))
+        }
+        .boxed()
+    }
+}
+
+/// Finds out who a token speaks for. Why it is refused is for the log.
+async fn verify(domain: &Domain, token: &str, id: Id<domain::Request>) -> Result<Caller, Failure> {
+    let reason = match domain.authenticate(token, id).await {
+        Ok(caller) => return Ok(caller),
+        Err(AuthenticationError::Failed(Error::Overloaded)) => return Err(Failure::Overloaded),
+        Err(AuthenticationError::Failed(Error::Unavailable)) => return Err(Failure::Unavailable),
+        Err(AuthenticationError::Failed(_)) => return Err(Failure::Internal),
+        Err(AuthenticationError::Token(problem)) => problem.as_str(),
+        Err(AuthenticationError::RemovedUser) => "removed_user",
+    };
+    tracing::info!(request_id = %id, reason, "a token was refused");
+    Err(Failure::Unauthenticated(Challenge::TokenInvalid))
 }
 
 impl Endpoint for GraphqlEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let id = request_id(&request);
-        let mut response = match self.answer(request).await {
-            Ok((answer_type, answer)) => {
-                if answer.has_fault() {
-                    tracing::error!(request_id = ?id, "a request met a fault of the server");
-                }
-                json_response(
-                    status(answer_type, &answer),
-                    answer_type.content_type(),
-                    &answer,
-                )
-            }
-            Err(failure) => failure.response(),
-        };
+        let origin = self.cross_origin.allowed_origin(&request);
+        let is_preflight = request.method() == Method::OPTIONS;
+        let mut response = self.answer(request).await.unwrap_or_else(Failure::response);
         let headers = response.headers_mut();
-        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+        headers.append(header::VARY, HeaderValue::from_static("Accept"));
+        self.cross_origin.admit(headers, origin, is_preflight);
         Ok(response)
-    }
-}
-
-/// A request that nothing was executed of is the client's fault under the one type, and an answer like any other under the
-/// other, whose older clients know no better.
-const fn status(answer_type: AnswerType, answer: &GraphqlResponse) -> StatusCode {
-    match (answer_type, &answer.data) {
-        (AnswerType::GraphqlResponse, None) => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
     }
 }
 

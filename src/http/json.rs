@@ -8,55 +8,19 @@ use async_graphql_value::Number;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::failure::Failure;
-use crate::graphql::execution::GraphqlRequest;
 
 /// How deep lists and objects may stand in each other.
 const DEPTH_LIMIT: usize = 32;
 /// How many texts there may be, keys included.
 const TEXT_LIMIT: usize = 1_000;
 
-/// Reads the request in a body.
+/// Reads JSON.
 ///
 /// # Errors
-/// [`Failure::BadRequest`] for what is no JSON, or no request.
-pub fn parse_request(body: &[u8]) -> Result<GraphqlRequest, Failure> {
-    let mut members = match parse(body)? {
-        Value::Object(members) => members,
-        Value::List(_) => {
-            return Err(Failure::BadRequest(
-                "Batches are not accepted: send one request at a time.",
-            ));
-        }
-        _ => return Err(Failure::BadRequest("The body must be a JSON object.")),
-    };
-    let Some(Value::String(query)) = members.swap_remove("query") else {
-        return Err(Failure::BadRequest(
-            "`query` must be a text with the document.",
-        ));
-    };
-    let operation_name = match members.swap_remove("operationName") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(name)) => Some(name),
-        Some(_) => return Err(Failure::BadRequest("`operationName` must be a text.")),
-    };
-    let variables = match members.swap_remove("variables") {
-        None | Some(Value::Null) => IndexMap::new(),
-        Some(Value::Object(variables)) => variables,
-        Some(_) => return Err(Failure::BadRequest("`variables` must be an object.")),
-    };
-    match members.swap_remove("extensions") {
-        None | Some(Value::Null | Value::Object(_)) => Ok(GraphqlRequest {
-            query,
-            operation_name,
-            variables,
-        }),
-        Some(_) => Err(Failure::BadRequest("`extensions` must be an object.")),
-    }
-}
-
-fn parse(body: &[u8]) -> Result<Value, Failure> {
+/// [`Failure::BadRequest`] for what is no JSON in UTF-8, has a key twice in an object, or is too deep or of too many parts.
+pub fn parse(bytes: &[u8]) -> Result<Value, Failure> {
     let mut texts = 0;
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let node = Node {
         depth: 0,
         texts: &mut texts,
@@ -66,7 +30,8 @@ fn parse(body: &[u8]) -> Result<Value, Failure> {
         .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|_library_text| {
             Failure::BadRequest(
-                "The body is not JSON that can be taken: UTF-8, no key twice in an object, at most 32 levels and 1,000 texts.",
+                "There is JSON that cannot be taken: it must be UTF-8, with no key twice in an object, at most 32 levels and \
+                 1,000 texts.",
             )
         })
 }

@@ -3,16 +3,22 @@
 mod accept;
 mod authorization;
 pub mod connection;
+pub mod cross_origin;
 mod door;
+mod event_stream;
 mod failure;
 mod graphql;
 mod health;
 mod json;
+mod parameters;
+mod socket;
 
 use std::sync::Arc;
 
+use cross_origin::CrossOrigin;
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Response, Route};
+use tokio::sync::watch;
 
 use crate::domain::Domain;
 use crate::graphql::execution::Api;
@@ -20,14 +26,17 @@ use crate::graphql::execution::Api;
 /// What answers requests.
 pub type Endpoint = Arc<dyn DynEndpoint<Output = Response>>;
 
-/// All routes, behind the one door that every request comes through.
+/// All routes, behind the one door that every request comes through. What streams ends when `stop` turns true.
 #[must_use]
-pub fn endpoint(api: Api, domain: &Arc<Domain>) -> Endpoint {
+pub fn endpoint(
+    api: Api,
+    domain: &Arc<Domain>,
+    cross_origin: CrossOrigin,
+    stop: watch::Receiver<bool>,
+) -> Endpoint {
+    let graphql = graphql::GraphqlEndpoint::new(api, Arc::clone(domain), cross_origin, stop);
     let routes = Route::new()
-        .at(
-            "/graphql",
-            graphql::GraphqlEndpoint::new(api, Arc::clone(domain)),
-        )
+        .at("/graphql", graphql)
         .at("/healthz", health::Alive)
         .at("/readyz", health::Ready(Arc::clone(domain)));
     Arc::new(ToDynEndpoint(door::Door::new(routes, Arc::clone(domain))))

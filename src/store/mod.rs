@@ -25,7 +25,10 @@ use diesel::connection::SimpleConnection;
 use connection::{Database, DatabaseConnection};
 use error::StoreError;
 use pool::ReadPool;
+use tokio::sync::broadcast;
 use writer::{Writer, WriterThreads};
+
+use crate::types::change::CredentialChange;
 
 /// The opened database. Its clones share the connections.
 #[derive(Clone)]
@@ -78,7 +81,29 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.writer
+            .write(move |connection| Ok((work(connection)?, Vec::new())))
+            .await
+    }
+
+    /// As [`Self::write`]; the changes that `work` returns beside its answer are told to those who follow them once they are durable,
+    /// in the order in which they were made.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub async fn write_changes<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         self.writer.write(work).await
+    }
+
+    /// Follows the changes of credentials from now on.
+    #[must_use]
+    pub fn follow_changes(&self) -> broadcast::Receiver<CredentialChange> {
+        self.writer.follow()
     }
 
     /// Whether the database can be read, and a transaction that writes can begin and end.
@@ -91,7 +116,7 @@ impl Store {
     }
 }
 
-/// What is left to do when the last [`Store`] is gone.
+/// What is left to do when the server stops.
 pub struct StoreEnd {
     threads: WriterThreads,
     database: Database,
@@ -100,7 +125,7 @@ pub struct StoreEnd {
 impl StoreEnd {
     /// Waits for the writers, and leaves SQLite as one file without a log beside it.
     pub fn finish(self) {
-        self.threads.join();
+        self.threads.stop();
         if let Ok(DatabaseConnection::Sqlite(mut connection)) = self.database.connect() {
             // When another process still reads, the log stays, and the next start takes it in.
             let _taken_in = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");

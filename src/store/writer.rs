@@ -10,10 +10,11 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use diesel::connection::SimpleConnection;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::connection::{Database, DatabaseConnection};
 use super::error::StoreError;
+use crate::types::change::CredentialChange;
 
 /// How many jobs wait at most; more are refused at once.
 pub const QUEUE_LIMIT_JOBS: usize = 1_024;
@@ -22,19 +23,37 @@ const SQLITE_BATCH_LIMIT_JOBS: usize = 64;
 /// How many writer connections a server gets.
 const POSTGRES_WRITERS: usize = 4;
 
+/// How many changes are kept for those who follow them; who is slower than that misses some, and is told so.
+const CHANGES_KEPT: usize = 1_024;
+
+/// What goes through the queue.
+enum Message {
+    Job(Box<dyn Job>),
+    /// The thread that takes it ends.
+    Stop,
+}
+
 /// Hands jobs to the writers of a database. Its clones hand to the same ones.
 #[derive(Clone)]
 pub struct Writer {
-    queue: Sender<Box<dyn Job>>,
+    queue: Sender<Message>,
+    changes: broadcast::Sender<CredentialChange>,
 }
 
-/// The threads of the writers, to wait for their end.
-pub struct WriterThreads(Vec<JoinHandle<()>>);
+/// The threads of the writers, to bring them to their end.
+pub struct WriterThreads {
+    threads: Vec<JoinHandle<()>>,
+    queue: Sender<Message>,
+}
 
 impl WriterThreads {
-    /// Waits until every queued job has been answered. Returns once the last [`Writer`] is dropped.
-    pub fn join(self) {
-        for thread in self.0 {
+    /// Waits until every job that is queued by now has been answered. Later ones are refused.
+    pub fn stop(self) {
+        for _ in &self.threads {
+            // It fails when the writers have ended already.
+            let _stopping = self.queue.send(Message::Stop);
+        }
+        for thread in self.threads {
             // A writer catches what jobs panic with; if it ended otherwise, there is nothing left to wait for.
             let _ended = thread.join();
         }
@@ -47,25 +66,43 @@ impl Writer {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be opened, [`StoreError::Internal`] when no thread can be had.
     pub fn start(database: &Database) -> Result<(Self, WriterThreads), StoreError> {
-        let (queue, jobs) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
+        let (queue, messages) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
+        let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
         let (writers, batch_limit) = match database {
             Database::Sqlite(_) => (1, SQLITE_BATCH_LIMIT_JOBS),
             Database::Postgres(_) => (POSTGRES_WRITERS, 1),
         };
         let threads: Result<Vec<_>, StoreError> = (0..writers)
-            .map(|_| start_thread(database.clone(), jobs.clone(), batch_limit))
+            .map(|_| {
+                start_thread(
+                    database.clone(),
+                    messages.clone(),
+                    changes.clone(),
+                    batch_limit,
+                )
+            })
             .collect();
-        Ok((Self { queue }, WriterThreads(threads?)))
+        let ends = WriterThreads {
+            threads: threads?,
+            queue: queue.clone(),
+        };
+        Ok((Self { queue, changes }, ends))
+    }
+
+    /// Follows the changes from now on.
+    pub fn follow(&self) -> broadcast::Receiver<CredentialChange> {
+        self.changes.subscribe()
     }
 
     /// Runs `work` in a transaction and answers when it is durable. An error of `work` undoes what it did, and nothing else.
+    /// The changes that it returns are told to those who follow them after the commit, in the order of the jobs.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] when the queue is full, [`StoreError::Unavailable`] when the transaction cannot begin or
     /// commit, and what `work` returns.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: Fn(&mut DatabaseConnection) -> Result<T, E> + Send + 'static,
+        F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
@@ -75,14 +112,14 @@ impl Writer {
             outcome: None,
             answer,
         });
-        match self.queue.try_send(job) {
+        match self.queue.try_send(Message::Job(job)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded.into()),
             Err(TrySendError::Disconnected(_)) => return Err(StoreError::Unavailable.into()),
         }
         answered
             .await
-            .unwrap_or_else(|_dropped| Err(StoreError::Internal.into()))
+            .unwrap_or_else(|_dropped| Err(StoreError::Unavailable.into()))
     }
 }
 
@@ -90,8 +127,12 @@ impl Writer {
 trait Job: Send {
     /// Does the work, and says whether it is to be kept.
     fn run(&mut self, connection: &mut DatabaseConnection) -> Keep;
-    /// Tells the one who waits: what the work returned, or that the commit failed.
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+    /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
+    fn answer(
+        self: Box<Self>,
+        committed: Result<(), StoreError>,
+        changes: &broadcast::Sender<CredentialChange>,
+    );
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,13 +143,13 @@ enum Keep {
 
 struct WaitingJob<F, T, E> {
     work: F,
-    outcome: Option<Result<T, E>>,
+    outcome: Option<Result<(T, Vec<CredentialChange>), E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
 
 impl<F, T, E> Job for WaitingJob<F, T, E>
 where
-    F: Fn(&mut DatabaseConnection) -> Result<T, E> + Send,
+    F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send,
     T: Send,
     E: From<StoreError> + Send,
 {
@@ -120,12 +161,22 @@ where
         keep
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+    fn answer(
+        self: Box<Self>,
+        committed: Result<(), StoreError>,
+        changes: &broadcast::Sender<CredentialChange>,
+    ) {
         let outcome = match (self.outcome, committed) {
             // What failed by itself failed whether or not the others were committed.
             (Some(Err(error)), _) => Err(error),
             (_, Err(error)) => Err(error.into()),
-            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok((value, changed))), Ok(())) => {
+                for change in changed {
+                    // Nobody follows: then nobody is told.
+                    let _followers = changes.send(change);
+                }
+                Ok(value)
+            }
             (None, Ok(())) => Err(StoreError::Internal.into()),
         };
         // Nobody listens any more when the client has gone: what was done stays done.
@@ -135,20 +186,40 @@ where
 
 fn start_thread(
     database: Database,
-    jobs: Receiver<Box<dyn Job>>,
+    messages: Receiver<Message>,
+    changes: broadcast::Sender<CredentialChange>,
     batch_limit: usize,
 ) -> Result<JoinHandle<()>, StoreError> {
     let mut connection = Some(database.connect()?);
     std::thread::Builder::new()
         .name("writer".to_owned())
         .spawn(move || {
-            while let Ok(first) = jobs.recv() {
-                let mut batch = vec![first];
-                batch.extend(jobs.try_iter().take(batch_limit - 1));
-                run_batch(&database, &mut connection, batch);
+            while let Ok(Message::Job(first)) = messages.recv() {
+                let (batch, stop) = take_batch(first, &messages, batch_limit);
+                run_batch(&database, &mut connection, batch, &changes);
+                if stop {
+                    break;
+                }
             }
         })
         .map_err(|_no_thread| StoreError::Internal)
+}
+
+/// The first job and what waits behind it, and whether the thread is to end after that.
+fn take_batch(
+    first: Box<dyn Job>,
+    messages: &Receiver<Message>,
+    limit: usize,
+) -> (Vec<Box<dyn Job>>, bool) {
+    let mut batch = vec![first];
+    while batch.len() < limit {
+        match messages.try_recv() {
+            Ok(Message::Job(job)) => batch.push(job),
+            Ok(Message::Stop) => return (batch, true),
+            Err(_empty) => break,
+        }
+    }
+    (batch, false)
 }
 
 /// Runs a batch. A connection that could not be brought back to a clean state is replaced before the next one.
@@ -156,6 +227,7 @@ fn run_batch(
     database: &Database,
     connection: &mut Option<DatabaseConnection>,
     mut batch: Vec<Box<dyn Job>>,
+    changes: &broadcast::Sender<CredentialChange>,
 ) {
     let committed = match connection.take().map_or_else(|| database.connect(), Ok) {
         Ok(mut opened) => {
@@ -167,7 +239,7 @@ fn run_batch(
         Err(error) => Err(error),
     };
     for job in batch {
-        job.answer(committed);
+        job.answer(committed, changes);
     }
 }
 

@@ -43,6 +43,19 @@ impl AuditAction {
         Self::UserDeleted,
     ];
 
+    /// Whether it changed a credential: those who follow the changes are told of it.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        matches!(
+            self,
+            Self::CredentialCreated
+                | Self::CredentialRenamed
+                | Self::CredentialRotated
+                | Self::CredentialTransferred
+                | Self::CredentialDeleted
+        )
+    }
+
     /// The word that the database keeps.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -29,6 +29,9 @@ impl<T> Id<T> {
         Uuid::try_parse(text).ok().map(Self::from_uuid)
     }
 
+    /// The ID that nothing has (RFC 9562, section 5.9): what a malformed one is taken for.
+    pub const NIL: Self = Self::from_uuid(Uuid::nil());
+
     /// The ID with these 16 bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -1,6 +1,7 @@
 //! The words of every layer: names, IDs, secrets, times, pages. Parsed once, valid for ever. No I/O.
 
 pub mod audit;
+pub mod change;
 pub mod clock;
 pub mod consumer;
 pub mod credential;

@@ -16,10 +16,10 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
 }
 
 #[tokio::test]
-async fn only_post_is_served() {
+async fn other_methods_are_not_allowed() {
     let server = Server::start().await;
     let vera = server.viewer("vera");
-    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+    for method in ["PUT", "DELETE", "PATCH", "HEAD", "TRACE", "QUERY"] {
         let request = server
             .client
             .request(
@@ -28,13 +28,249 @@ async fn only_post_is_served() {
             )
             .header(AUTHORIZATION, format!("Bearer {}", vera.token));
         let answer = answer(request).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.codes()),
-            (405, vec!["BAD_REQUEST"]),
-            "{method}"
-        );
-        assert_eq!(answer.headers["allow"], "POST");
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.headers["allow"], "GET, POST, OPTIONS");
     }
+}
+
+/// A request by GET, its parameters in the URL.
+fn get(person: &Person<'_>, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish();
+    let request = person
+        .server
+        .client
+        .get(person.server.url(&format!("/graphql?{query}")));
+    request.header(AUTHORIZATION, format!("Bearer {}", person.token))
+}
+
+#[tokio::test]
+async fn queries_are_answered_by_get() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let query = "query a($ids: [ID!]!) { credentialStatuses(ids: $ids) { state } } query b { viewer { subject } }";
+    let cases: [(&[(&str, &str)], u16, Value); 12] = [
+        (
+            &[("query", "{ viewer { subject } }")],
+            200,
+            json!({ "data": { "viewer": { "subject": "vera" } } }),
+        ),
+        (
+            &[("query", query), ("operationName", "b")],
+            200,
+            json!({ "data": { "viewer": { "subject": "vera" } } }),
+        ),
+        (
+            &[
+                ("query", query),
+                ("operationName", "a"),
+                ("variables", r#"{"ids":["x"]}"#),
+                ("extensions", "{}"),
+            ],
+            200,
+            json!({ "data": { "credentialStatuses": [{ "state": "UNKNOWN" }] } }),
+        ),
+        (
+            &[
+                ("query", "{ viewer { subject } }"),
+                ("variables", ""),
+                ("operationName", ""),
+            ],
+            200,
+            json!({ "data": { "viewer": { "subject": "vera" } } }),
+        ),
+        (
+            &[("query", "{ viewer { subject } }"), ("unknown", "x")],
+            200,
+            json!({ "data": { "viewer": { "subject": "vera" } } }),
+        ),
+        (
+            &[("query", query)],
+            200,
+            json!("OPERATION_RESOLUTION_FAILURE"),
+        ),
+        (&[], 400, json!("BAD_REQUEST")),
+        (&[("query", "")], 200, json!("GRAPHQL_PARSE_FAILED")),
+        (
+            &[("query", "{ viewer { subject } }"), ("variables", "[]")],
+            400,
+            json!("BAD_REQUEST"),
+        ),
+        (
+            &[("query", "{ viewer { subject } }"), ("variables", "{")],
+            400,
+            json!("BAD_REQUEST"),
+        ),
+        (
+            &[("query", "{ viewer { subject } }"), ("extensions", "1")],
+            400,
+            json!("BAD_REQUEST"),
+        ),
+        (
+            &[
+                ("query", "{ viewer { subject } }"),
+                ("query", "{ viewer { id } }"),
+            ],
+            400,
+            json!("BAD_REQUEST"),
+        ),
+    ];
+    for (parameters, status, expected) in cases {
+        let answer = answer(get(&vera, parameters)).await;
+        assert_eq!(answer.status, status, "{parameters:?}: {}", answer.body);
+        match expected {
+            Value::String(code) => assert_eq!(answer.codes(), [code], "{parameters:?}"),
+            body => assert_eq!(answer.body, body, "{parameters:?}"),
+        }
+    }
+    let nobody = answer(
+        server
+            .client
+            .get(server.url("/graphql?query=%7Bviewer%7Bid%7D%7D")),
+    )
+    .await;
+    assert_eq!(nobody.status, 401);
+    assert_eq!(nobody.headers["www-authenticate"], "Bearer");
+}
+
+#[tokio::test]
+async fn nothing_is_changed_by_get() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let create = r#"mutation { createCredential(input: {name: "by get", value: "v"}) { credential { id } } }"#;
+    let answer = answer(get(&alice, &[("query", create)])).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.codes()),
+        (405, vec!["BAD_REQUEST"])
+    );
+    assert_eq!(answer.headers["allow"], "POST");
+    assert_eq!(
+        alice.ask("{ credentials { totalCount } }").await.field()["totalCount"],
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_url_has_16_kib_at_most() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let url = |length: usize| {
+        let start = "/graphql?query=%7Bviewer%7Bsubject%7D%7D&x=";
+        format!("{start}{}", "x".repeat(length - start.len()))
+    };
+    let request = |length: usize| {
+        let request = server.client.get(server.url(&url(length)));
+        answer(request.header(AUTHORIZATION, format!("Bearer {}", vera.token)))
+    };
+    assert_eq!(request(16 * 1024).await.status, 200);
+    let long = request(16 * 1024 + 1).await;
+    assert_eq!(
+        (long.status.as_u16(), long.codes()),
+        (414, vec!["BAD_REQUEST"])
+    );
+    // Far longer ones are refused while they are read.
+    let response = server
+        .client
+        .get(server.url(&url(40_000)))
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        [414, 431].contains(&response.status().as_u16()),
+        "{}",
+        response.status()
+    );
+}
+
+#[tokio::test]
+async fn only_pages_of_allowed_origins_may_read_answers() {
+    let allowed = "https://admin.example.com";
+    let server = Server::start_with(&[
+        "--cors-origin",
+        allowed,
+        "--cors-origin",
+        "http://localhost:3000",
+    ])
+    .await
+    .unwrap();
+    let vera = server.viewer("vera");
+    let preflight = |origin: &str| {
+        let request = server
+            .client
+            .request(Method::OPTIONS, server.url("/graphql"));
+        let request = request
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        request.send()
+    };
+    for origin in [allowed, "http://localhost:3000"] {
+        let answer = preflight(origin).await.unwrap();
+        assert_eq!(answer.status(), 204);
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+        assert_eq!(
+            answer.headers()["access-control-allow-methods"],
+            "GET, POST"
+        );
+        assert_eq!(
+            answer.headers()["access-control-allow-headers"],
+            "authorization, content-type, accept"
+        );
+        let answer = vera
+            .request()
+            .header("origin", origin)
+            .body(QUERY)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+        let vary: Vec<&str> = answer
+            .headers()
+            .get_all("vary")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(vary, ["Accept", "Origin"]);
+    }
+    for origin in [
+        "https://evil.example.com",
+        "https://admin.example.com.evil.com",
+        "http://admin.example.com",
+        "null",
+        "*",
+    ] {
+        for answer in [
+            preflight(origin).await.unwrap(),
+            vera.request()
+                .header("origin", origin)
+                .body(QUERY)
+                .send()
+                .await
+                .unwrap(),
+        ] {
+            assert_eq!(
+                answer.headers().get("access-control-allow-origin"),
+                None,
+                "{origin}"
+            );
+        }
+    }
+    // Without a list nobody may, and nobody's cookies are wanted.
+    let closed = Server::start().await;
+    let answer = closed
+        .viewer("vera")
+        .request()
+        .header("origin", allowed)
+        .body(QUERY)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        answer
+            .headers()
+            .keys()
+            .all(|name| !name.as_str().starts_with("access-control"))
+    );
 }
 
 #[tokio::test]
@@ -123,6 +359,8 @@ async fn the_answer_has_the_type_that_the_client_likes_best() {
         (Some("text/html, application/json;q=0.1"), JSON),
         (Some("application/json;q=0, */*"), GRAPHQL),
         (Some("multipart/mixed, */*;q=0.1"), JSON),
+        (Some("application/json, text/event-stream"), JSON),
+        (Some("text/event-stream;q=0.1, application/json"), JSON),
     ] {
         let request = accept.into_iter().fold(vera.request(), |request, value| {
             request.header(ACCEPT, value)

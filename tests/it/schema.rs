@@ -126,6 +126,7 @@ fn a_value_comes_out_of_one_field_only() {
             "AuditEvent.valueVersion",
             "Credential.valueUpdatedAt",
             "Credential.valueVersion",
+            "CredentialChange.valueVersion",
             "ResolveCredentialPayload.value",
             "ResolveCredentialPayload.valueVersion",
         ]

@@ -1,0 +1,80 @@
+//! Variables that were not given: what async-graphql would take for null is left out, so that defaults apply.
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Selection, SelectionSet,
+};
+use async_graphql::{Positioned, Variables};
+use async_graphql_value::Value as Literal;
+
+use super::document::CheckedDocument;
+
+/// Leaves out the arguments whose variable was not given, so that their defaults apply (GraphQL specification, section
+/// 6.4.1): async-graphql would take null for them.
+pub fn leave_out_absent(
+    parsed: &mut ExecutableDocument,
+    variables: &Variables,
+    document: &CheckedDocument,
+) {
+    let absent: Vec<&str> = document
+        .validated
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.variables)
+        .filter(|variable| {
+            variable.default_value.is_none() && !variables.contains_key(variable.name.as_str())
+        })
+        .map(|variable| variable.name.as_str())
+        .collect();
+    if absent.is_empty() {
+        return;
+    }
+    let operations: Vec<_> = match &mut parsed.operations {
+        DocumentOperations::Single(operation) => vec![operation],
+        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+    };
+    for operation in operations {
+        leave_out_of(&mut operation.node.selection_set, &absent);
+    }
+    for fragment in parsed.fragments.values_mut() {
+        leave_out_of(&mut fragment.node.selection_set, &absent);
+    }
+}
+
+fn leave_out_of(selections: &mut Positioned<SelectionSet>, absent: &[&str]) {
+    let is_absent = |value: &Literal| matches!(value, Literal::Variable(name) if absent.contains(&name.as_str()));
+    for selection in &mut selections.node.items {
+        match &mut selection.node {
+            Selection::Field(field) => {
+                field
+                    .node
+                    .arguments
+                    .retain(|(_, value)| !is_absent(&value.node));
+                for (_, value) in &mut field.node.arguments {
+                    leave_out_fields(&mut value.node, &is_absent);
+                }
+                leave_out_of(&mut field.node.selection_set, absent);
+            }
+            Selection::InlineFragment(fragment) => {
+                leave_out_of(&mut fragment.node.selection_set, absent);
+            }
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}
+
+fn leave_out_fields(value: &mut Literal, is_absent: &impl Fn(&Literal) -> bool) {
+    match value {
+        Literal::Object(fields) => {
+            fields.retain(|_, field| !is_absent(field));
+            for field in fields.values_mut() {
+                leave_out_fields(field, is_absent);
+            }
+        }
+        Literal::List(items) => {
+            for item in items {
+                leave_out_fields(item, is_absent);
+            }
+        }
+        _ => {}
+    }
+}

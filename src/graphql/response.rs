@@ -1,0 +1,124 @@
+//! Answers, and how their errors are translated.
+
+use std::borrow::Cow;
+
+use async_graphql::{PathSegment, ServerError, Value};
+use serde::Serialize;
+
+use super::document_problem::DocumentProblem;
+use super::error::{ApiError, ErrorCode};
+
+/// How many errors an answer has at most.
+const ERROR_LIMIT: usize = 10;
+
+/// What a request is answered with (GraphQL specification, section 7.1).
+#[derive(Serialize)]
+pub struct GraphqlResponse {
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ResponseError>,
+    /// What was asked for; `None` when nothing was executed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+/// An error of an answer (GraphQL specification, section 7.1.2).
+#[derive(Serialize)]
+pub struct ResponseError {
+    message: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locations: Vec<Location>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    path: Vec<PathSegment>,
+    extensions: Extensions,
+}
+
+#[derive(Serialize)]
+struct Location {
+    line: usize,
+    column: usize,
+}
+
+#[derive(Serialize)]
+struct Extensions {
+    code: &'static str,
+}
+
+impl GraphqlResponse {
+    /// The answer to a request that is refused as a whole.
+    #[must_use]
+    pub fn refused(error: ApiError) -> Self {
+        Self::refused_for(vec![error.into()])
+    }
+
+    /// The answer to a document that is refused.
+    #[must_use]
+    pub fn refused_for(problems: Vec<DocumentProblem>) -> Self {
+        let errors = problems
+            .into_iter()
+            .map(|problem| {
+                let place = problem.place.into_iter();
+                ResponseError {
+                    locations: place
+                        .map(|(line, column)| Location { line, column })
+                        .collect(),
+                    ..ResponseError::from(problem.error)
+                }
+            })
+            .collect();
+        Self { errors, data: None }
+    }
+
+    /// Whether an error of this code is among the errors.
+    #[must_use]
+    pub fn has(&self, code: ErrorCode) -> bool {
+        self.errors
+            .iter()
+            .any(|error| error.extensions.code == code.as_str())
+    }
+}
+
+impl From<ApiError> for ResponseError {
+    fn from(error: ApiError) -> Self {
+        Self {
+            message: error.message,
+            locations: Vec::new(),
+            path: Vec::new(),
+            extensions: Extensions {
+                code: error.code.as_str(),
+            },
+        }
+    }
+}
+
+/// Translates what was executed. `has_null` says whether a variable is null.
+pub fn translate_response(response: async_graphql::Response, has_null: bool) -> GraphqlResponse {
+    let errors = response.errors.into_iter().take(ERROR_LIMIT);
+    GraphqlResponse {
+        errors: errors.map(|error| translate(error, has_null)).collect(),
+        data: Some(response.data),
+    }
+}
+
+/// Our own errors carry what they say with them. Any other is one of async-graphql, whose text is not handed on: since
+/// documents and variables are checked, all that it can still refuse is a null in a place that takes none, which a
+/// variable of a nullable type may bring there (GraphQL specification, section 5.8.5).
+fn translate(error: ServerError, has_null: bool) -> ResponseError {
+    let own = match error.source::<ApiError>() {
+        Some(own) => own.clone(),
+        None if has_null => ApiError::new(
+            ErrorCode::BadUserInput,
+            "A variable is null where null is not allowed.",
+        ),
+        None => ApiError::internal(),
+    };
+    let locations = error.locations.iter().map(|at| Location {
+        line: at.line,
+        column: at.column,
+    });
+    ResponseError {
+        locations: locations.collect(),
+        path: error.path,
+        ..ResponseError::from(own)
+    }
+}

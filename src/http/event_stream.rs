@@ -1,0 +1,91 @@
+//! Answers as server-sent events (HTML Living Standard, section 9.2), in the distinct connections mode of the GraphQL over
+//! server-sent events protocol: an event `next` for each answer, and `complete` when there are no more.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
+use poem::http::StatusCode;
+use poem::{Body, Response};
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::connection::stopped;
+use crate::graphql::error::{ApiError, ErrorCode};
+use crate::graphql::response::GraphqlResponse;
+
+/// How often a comment is sent, so that nothing on the way takes the connection for dead.
+const PING_INTERVAL: Duration = Duration::from_secs(12);
+const PING: &str = ":\n\n";
+const COMPLETE: &str = "event: complete\ndata:\n\n";
+
+/// The value of `Content-Type`.
+pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
+
+/// Sends answers until there are no more, the token expires, or the server stops. In the last case nothing is said: clients then
+/// come again.
+pub fn response(
+    answers: impl Stream<Item = GraphqlResponse> + Send + 'static,
+    expires_in: Duration,
+    stop: watch::Receiver<bool>,
+) -> Response {
+    let state = State {
+        answers: answers.boxed(),
+        expiry: Box::pin(tokio::time::sleep(expires_in)),
+        ping: ping_interval(),
+        stop,
+        ended: false,
+    };
+    let events = stream::unfold(state, State::next).map(Ok::<String, Infallible>);
+    Response::builder()
+        .status(StatusCode::OK)
+        .content_type(CONTENT_TYPE)
+        .body(Body::from_bytes_stream(
+            events.map(|event| event.map_err(std::io::Error::other)),
+        ))
+}
+
+fn ping_interval() -> Interval {
+    let mut ping = interval(PING_INTERVAL);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once.
+    ping.reset();
+    ping
+}
+
+struct State {
+    answers: BoxStream<'static, GraphqlResponse>,
+    expiry: std::pin::Pin<Box<tokio::time::Sleep>>,
+    ping: Interval,
+    stop: watch::Receiver<bool>,
+    ended: bool,
+}
+
+impl State {
+    async fn next(mut self) -> Option<(String, Self)> {
+        if self.ended {
+            return None;
+        }
+        let event = tokio::select! {
+            answer = self.answers.next() => {
+                self.ended = answer.is_none();
+                answer.as_ref().map_or_else(|| COMPLETE.to_owned(), next_event)
+            }
+            () = &mut self.expiry => {
+                self.ended = true;
+                let expired = ApiError::new(ErrorCode::Unauthenticated, "The token has expired. Subscribe again with a new one.");
+                next_event(&GraphqlResponse::refused(expired)) + COMPLETE
+            }
+            _ = self.ping.tick() => PING.to_owned(),
+            () = stopped(&mut self.stop) => return None,
+        };
+        Some((event, self))
+    }
+}
+
+fn next_event(answer: &GraphqlResponse) -> String {
+    // JSON has no line ends outside of texts, and none unescaped within: the data is one line.
+    let data = serde_json::to_string(answer).unwrap_or_default();
+    format!("event: next\ndata: {data}\n\n")
+}

@@ -1,0 +1,633 @@
+//! Subscriptions: graphql-transport-ws and server-sent events, on real connections.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::support::{Person, Server, secret};
+
+const FOLLOW: &str = "subscription($id: ID) { credentialChanged(credentialId: $id) { action credentialId valueVersion credential { name } } }";
+
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    async fn connect(server: &Server, protocol: Option<&str>, authorization: Option<&str>) -> Self {
+        let mut request = format!("ws://{}/graphql", server.address)
+            .into_client_request()
+            .unwrap();
+        let headers = request.headers_mut();
+        if let Some(protocol) = protocol {
+            headers.insert(
+                "sec-websocket-protocol",
+                HeaderValue::from_str(protocol).unwrap(),
+            );
+        }
+        if let Some(authorization) = authorization {
+            headers.insert(
+                "authorization",
+                HeaderValue::from_str(authorization).unwrap(),
+            );
+        }
+        let (stream, _response) = connect_async(request).await.unwrap();
+        Self(stream)
+    }
+
+    /// A connection whose introduction was accepted.
+    async fn open(person: &Person<'_>) -> Self {
+        let mut socket = Self::connect(person.server, Some("graphql-transport-ws"), None).await;
+        let payload = json!({ "Authorization": format!("Bearer {}", person.token) });
+        socket
+            .send(json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        assert_eq!(
+            socket.receive().await,
+            Ok(json!({ "type": "connection_ack" }))
+        );
+        socket
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+    }
+
+    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
+            .await;
+    }
+
+    /// The next message, or the code that the connection was closed with.
+    async fn receive(&mut self) -> Result<Value, u16> {
+        loop {
+            match self.0.next().await.unwrap().unwrap() {
+                Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
+                Message::Close(frame) => return Err(frame.unwrap().code.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns once the server has taken in all that was sent before.
+    async fn settle(&mut self) {
+        self.send(json!({ "type": "ping" })).await;
+        assert_eq!(self.receive().await, Ok(json!({ "type": "pong" })));
+    }
+}
+
+fn next(id: &str, action: &str, credential: &str, version: Value, name: Value) -> Value {
+    let changed = json!({ "action": action, "credentialId": credential, "valueVersion": version, "credential": name });
+    json!({ "id": id, "type": "next", "payload": { "data": { "credentialChanged": changed } } })
+}
+
+#[tokio::test]
+async fn every_change_is_told_after_it_was_made_and_in_order() {
+    let server = Server::start().await;
+    let (alice, ada) = (server.editor("alice"), server.admin("ada"));
+    let heir = server.viewer("heir").id().await;
+    let mut socket = Socket::open(&server.viewer("vera")).await;
+    socket.subscribe("1", FOLLOW, json!({})).await;
+    socket.settle().await;
+
+    let id = alice.create("followed").await;
+    alice
+        .mutate(
+            "updateCredential",
+            json!({ "credentialId": id, "name": "renamed" }),
+        )
+        .await
+        .data();
+    alice
+        .mutate(
+            "updateCredential",
+            json!({ "credentialId": id, "name": "both", "value": secret("2") }),
+        )
+        .await
+        .data();
+    ada.mutate(
+        "transferCredential",
+        json!({ "credentialId": id, "newOwnerId": heir }),
+    )
+    .await
+    .data();
+    server.runtime().resolve(&id).await.data();
+    ada.mutate("deleteCredential", json!({ "credentialId": id }))
+        .await
+        .data();
+
+    let named = |name: &str| json!({ "name": name });
+    for expected in [
+        next("1", "CREDENTIAL_CREATED", &id, json!(1), named("followed")),
+        next("1", "CREDENTIAL_RENAMED", &id, json!(1), named("renamed")),
+        next("1", "CREDENTIAL_RENAMED", &id, json!(2), named("both")),
+        next("1", "CREDENTIAL_ROTATED", &id, json!(2), named("both")),
+        next("1", "CREDENTIAL_TRANSFERRED", &id, json!(2), named("both")),
+        next("1", "CREDENTIAL_DELETED", &id, json!(null), json!(null)),
+    ] {
+        assert_eq!(socket.receive().await, Ok(expected));
+    }
+}
+
+#[tokio::test]
+async fn one_credential_can_be_followed_alone_and_a_removed_user_takes_theirs_along() {
+    let server = Server::start().await;
+    let (alice, ada) = (server.editor("alice"), server.admin("ada"));
+    let (followed, other) = (alice.create("followed").await, alice.create("other").await);
+    let mut socket = Socket::open(&server.runtime()).await;
+    socket
+        .subscribe("a", FOLLOW, json!({ "id": followed.to_uppercase() }))
+        .await;
+    socket
+        .subscribe("b", FOLLOW, json!({ "id": "nobody's" }))
+        .await;
+    socket.settle().await;
+    alice
+        .mutate(
+            "updateCredential",
+            json!({ "credentialId": other, "value": secret("2") }),
+        )
+        .await
+        .data();
+    let alices_id = alice.id().await;
+    ada.mutate("deleteUser", json!({ "userId": alices_id }))
+        .await
+        .data();
+    assert_eq!(
+        socket.receive().await,
+        Ok(next(
+            "a",
+            "CREDENTIAL_DELETED",
+            &followed,
+            json!(null),
+            json!(null)
+        ))
+    );
+}
+
+#[tokio::test]
+async fn changes_of_one_credential_come_in_order_however_many_change_it() {
+    let server = Server::start().await;
+    let ada = server.admin("ada");
+    let id = ada.create("contended").await;
+    let mut socket = Socket::open(&ada).await;
+    socket.subscribe("1", FOLLOW, json!({ "id": id })).await;
+    socket.settle().await;
+    let rotate = |number: usize| {
+        ada.mutate(
+            "updateCredential",
+            json!({ "credentialId": id, "value": format!("value {number}") }),
+        )
+    };
+    futures_util::future::join_all((0..100).map(rotate)).await;
+    for version in 2..102 {
+        let expected = next(
+            "1",
+            "CREDENTIAL_ROTATED",
+            &id,
+            json!(version),
+            json!({ "name": "contended" }),
+        );
+        assert_eq!(socket.receive().await, Ok(expected));
+    }
+}
+
+#[tokio::test]
+async fn queries_and_mutations_are_answered_too_and_an_operation_can_be_ended() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let mut socket = Socket::open(&alice).await;
+    socket
+        .subscribe("q", "{ viewer { subject } }", json!({}))
+        .await;
+    assert_eq!(
+        socket.receive().await,
+        Ok(
+            json!({ "id": "q", "type": "next", "payload": { "data": { "viewer": { "subject": "alice" } } } })
+        )
+    );
+    assert_eq!(
+        socket.receive().await,
+        Ok(json!({ "id": "q", "type": "complete" }))
+    );
+
+    socket.subscribe("s", FOLLOW, json!({})).await;
+    socket.send(json!({ "type": "complete", "id": "s" })).await;
+    socket.settle().await;
+    alice.create("unseen").await;
+    socket
+        .subscribe("s", "{ viewer { name } }", json!({}))
+        .await;
+    let told = json!({ "id": "s", "type": "next", "payload": { "data": { "viewer": { "name": "alice" } } } });
+    assert_eq!(socket.receive().await, Ok(told));
+    assert_eq!(
+        socket.receive().await,
+        Ok(json!({ "id": "s", "type": "complete" }))
+    );
+    socket
+        .send(json!({ "type": "ping", "payload": { "a": 1 } }))
+        .await;
+    assert_eq!(
+        socket.receive().await,
+        Ok(json!({ "type": "pong", "payload": { "a": 1 } }))
+    );
+    socket.send(json!({ "type": "pong" })).await;
+    socket.settle().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_executed_ends_with_an_error_and_the_connection_goes_on() {
+    let server = Server::start().await;
+    let mut socket =
+        Socket::open(&server.scoped("nobody", credence::types::scope::ScopeSet::default())).await;
+    let cases = [
+        (FOLLOW, json!({}), "FORBIDDEN"),
+        (
+            "subscription { nothing }",
+            json!({}),
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        ("subscription {", json!({}), "GRAPHQL_PARSE_FAILED"),
+        (
+            "subscription { credentialChanged { action } other: credentialChanged { action } }",
+            json!({}),
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        (FOLLOW, json!({ "id": {} }), "BAD_USER_INPUT"),
+    ];
+    for (query, variables, code) in cases {
+        socket.subscribe("x", query, variables).await;
+        let told = socket.receive().await.unwrap();
+        assert_eq!((&told["id"], &told["type"]), (&json!("x"), &json!("error")));
+        assert_eq!(told["payload"][0]["extensions"]["code"], code, "{told}");
+    }
+    socket.settle().await;
+}
+
+#[tokio::test]
+async fn what_is_none_of_the_protocol_closes_the_connection_with_its_code() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let init = json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {}", vera.token) } });
+    let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": FOLLOW } });
+    let with = |payload: Value| json!({ "type": "connection_init", "payload": payload });
+    let cases: Vec<(&str, Vec<Value>, u16)> = vec![
+        (
+            "subscribe before the introduction",
+            vec![subscribe.clone()],
+            4401,
+        ),
+        ("no token", vec![json!({ "type": "connection_init" })], 4403),
+        (
+            "a bad token",
+            vec![with(json!({ "Authorization": "Bearer x.y.z" }))],
+            4403,
+        ),
+        (
+            "another scheme",
+            vec![with(
+                json!({ "authorization": format!("Basic {}", vera.token) }),
+            )],
+            4403,
+        ),
+        (
+            "a token that is no text",
+            vec![with(json!({ "Authorization": 1 }))],
+            4400,
+        ),
+        ("a payload that is no object", vec![with(json!("x"))], 4400),
+        ("two introductions", vec![init.clone(), init.clone()], 4429),
+        (
+            "an ID twice",
+            vec![init.clone(), subscribe.clone(), subscribe],
+            4409,
+        ),
+        (
+            "an unknown type",
+            vec![init.clone(), json!({ "type": "start", "id": "1" })],
+            4400,
+        ),
+        ("no type", vec![json!({})], 4400),
+        ("a list", vec![json!([])], 4400),
+        (
+            "no ID",
+            vec![
+                init.clone(),
+                json!({ "type": "subscribe", "payload": { "query": FOLLOW } }),
+            ],
+            4400,
+        ),
+        (
+            "an empty ID",
+            vec![
+                init.clone(),
+                json!({ "type": "subscribe", "id": "", "payload": { "query": FOLLOW } }),
+            ],
+            4400,
+        ),
+        (
+            "no document",
+            vec![
+                init.clone(),
+                json!({ "type": "subscribe", "id": "1", "payload": {} }),
+            ],
+            4400,
+        ),
+        (
+            "a document that is no text",
+            vec![
+                init,
+                json!({ "type": "subscribe", "id": "1", "payload": { "query": 1 } }),
+            ],
+            4400,
+        ),
+    ];
+    for (what, messages, code) in cases {
+        let mut socket = Socket::connect(&server, Some("graphql-transport-ws"), None).await;
+        for message in messages {
+            socket.send(message).await;
+        }
+        let closed = loop {
+            match socket.receive().await {
+                Ok(_acknowledged) => {}
+                Err(code) => break code,
+            }
+        };
+        assert_eq!(closed, code, "{what}");
+    }
+    for message in [
+        Message::text("{"),
+        Message::text("x"),
+        Message::binary(vec![1, 2, 3]),
+    ] {
+        let mut socket = Socket::open(&vera).await;
+        socket.0.send(message).await.unwrap();
+        assert_eq!(socket.receive().await, Err(4400));
+    }
+    for protocol in [None, Some("graphql-ws")] {
+        let mut request = format!("ws://{}/graphql", server.address)
+            .into_client_request()
+            .unwrap();
+        // A client that names a protocol and gets none back ends the handshake by itself.
+        if protocol.is_none() {
+            request.headers_mut().remove("sec-websocket-protocol");
+            let (stream, _) = connect_async(request).await.unwrap();
+            assert_eq!(Socket(stream).receive().await, Err(4406));
+        } else {
+            request.headers_mut().insert(
+                "sec-websocket-protocol",
+                HeaderValue::from_static("graphql-ws"),
+            );
+            assert!(connect_async(request).await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_may_come_with_the_handshake() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let authorization = format!("Bearer {}", vera.token);
+    let mut socket = Socket::connect(
+        &server,
+        Some("graphql-transport-ws, graphql-ws"),
+        Some(&authorization),
+    )
+    .await;
+    socket.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(
+        socket.receive().await,
+        Ok(json!({ "type": "connection_ack" }))
+    );
+    socket
+        .subscribe("1", "{ viewer { subject } }", json!({}))
+        .await;
+    assert_eq!(
+        socket.receive().await.unwrap()["payload"]["data"]["viewer"]["subject"],
+        "vera"
+    );
+    let mut request = format!("ws://{}/graphql", server.address)
+        .into_client_request()
+        .unwrap();
+    request
+        .headers_mut()
+        .insert("authorization", HeaderValue::from_static("Bearer x.y.z"));
+    assert!(
+        connect_async(request)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("401")
+    );
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_its_token_expires() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    // The token is good for an hour of the server's clock; of that, one second is left.
+    server.clock.shift_seconds(3_599);
+    let mut socket = Socket::open(&vera).await;
+    socket.subscribe("1", FOLLOW, json!({})).await;
+    assert_eq!(socket.receive().await, Err(4403));
+    let mut stream = EventStream::open(&server.bearer(&vera.token), FOLLOW, json!({})).await;
+    let (event, data) = stream.next().await.unwrap();
+    assert_eq!(event, "next");
+    assert_eq!(data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    assert_eq!(stream.next().await.unwrap().0, "complete");
+}
+
+#[tokio::test]
+async fn a_stopping_server_says_that_it_goes_and_does_not_wait_for_followers() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let mut socket = Socket::open(&vera).await;
+    socket.subscribe("1", FOLLOW, json!({})).await;
+    socket.settle().await;
+    let mut stream = EventStream::open(&vera, FOLLOW, json!({})).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(5), server.stop()).await;
+    assert!(stopped.is_ok(), "the server waits for its followers");
+    assert_eq!(socket.receive().await, Err(1001));
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn who_is_too_slow_is_told_that_changes_were_missed() {
+    let server = Server::start().await;
+    let ada = server.admin("ada");
+    let id = ada.create("busy").await;
+    let mut socket = Socket::open(&ada).await;
+    // An answer with all of this is larger than what the connection holds: the rest has to wait.
+    let fields: String = (0..29)
+        .map(|n| {
+            format!(
+                "a{n}: credential {{ name owner {{ subject createdAt }} createdAt updatedAt }} "
+            )
+        })
+        .collect();
+    socket
+        .subscribe(
+            "slow",
+            &format!("subscription {{ credentialChanged {{ action {fields} }} }}"),
+            json!({}),
+        )
+        .await;
+    socket.settle().await;
+    let rotations: Vec<String> = (0..20)
+        .map(|n| format!(r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: "v{n}"}}) {{ userErrors {{ code }} }}"#))
+        .collect();
+    let document = format!("mutation {{ {} }}", rotations.join(" "));
+    for _ in 0..150 {
+        ada.ask(&document).await.data();
+    }
+    let mut told = 0;
+    let last = loop {
+        let message = socket.receive().await.unwrap();
+        if message["type"] != "next" {
+            break message;
+        }
+        told += 1;
+    };
+    assert!(told < 3_000);
+    assert_eq!(
+        (&last["type"], &last["id"]),
+        (&json!("error"), &json!("slow"))
+    );
+    assert_eq!(last["payload"][0]["extensions"]["code"], "EVENTS_MISSED");
+    socket.settle().await;
+}
+
+/// Server-sent events, as they come.
+struct EventStream {
+    response: reqwest::Response,
+    text: String,
+    events: VecDeque<(String, Value)>,
+}
+
+impl EventStream {
+    async fn open(person: &Person<'_>, query: &str, variables: Value) -> Self {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let request = person
+            .request()
+            .header("accept", "text/event-stream")
+            .body(body);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(
+            response.headers()["content-type"],
+            "text/event-stream; charset=utf-8"
+        );
+        Self {
+            response,
+            text: String::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The next event and its data; `None` when the stream has ended.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let chunk = self.response.chunk().await.ok().flatten()?;
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .unwrap_or_default()
+                        .trim()
+                };
+                let data = serde_json::from_str(field("data:")).unwrap_or(Value::Null);
+                if !event.starts_with(':') {
+                    self.events.push_back((field("event:").to_owned(), data));
+                }
+                self.text = String::from(rest);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn changes_are_told_as_server_sent_events() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    // The answer's header comes once the server follows the changes.
+    let mut stream = EventStream::open(&server.viewer("vera"), FOLLOW, json!({})).await;
+    let id = alice.create("sent").await;
+    alice
+        .mutate(
+            "updateCredential",
+            json!({ "credentialId": id, "value": secret("2") }),
+        )
+        .await
+        .data();
+    for (action, version) in [("CREDENTIAL_CREATED", 1), ("CREDENTIAL_ROTATED", 2)] {
+        let changed = json!({ "action": action, "credentialId": id, "valueVersion": version, "credential": { "name": "sent" } });
+        let expected = json!({ "data": { "credentialChanged": changed } });
+        assert_eq!(stream.next().await, Some(("next".to_owned(), expected)));
+    }
+}
+
+#[tokio::test]
+async fn one_answer_is_sent_as_events_too_and_errors_before_anything_are() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let complete = Some(("complete".to_owned(), Value::Null));
+    let mut stream = EventStream::open(&vera, "{ viewer { subject } }", json!({})).await;
+    let answer = json!({ "data": { "viewer": { "subject": "vera" } } });
+    assert_eq!(stream.next().await, Some(("next".to_owned(), answer)));
+    assert_eq!(stream.next().await, complete);
+    assert_eq!(stream.next().await, None);
+    for (person, query, code) in [
+        (
+            &vera,
+            "subscription { nothing }",
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        (
+            &server.scoped("nobody", credence::types::scope::ScopeSet::default()),
+            FOLLOW,
+            "FORBIDDEN",
+        ),
+    ] {
+        let mut stream = EventStream::open(person, query, json!({})).await;
+        let (event, data) = stream.next().await.unwrap();
+        assert_eq!(event, "next");
+        assert_eq!(data["errors"][0]["extensions"]["code"], code);
+        assert_eq!(data.get("data"), None);
+        assert_eq!(stream.next().await, complete);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_over_plain_http_says_what_it_needs() {
+    let server = Server::start().await;
+    let answer = server.viewer("vera").ask_with(FOLLOW, json!({})).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.codes()),
+        (406, vec!["BAD_REQUEST"])
+    );
+}
+
+/// A fragment at the root is what some clients send.
+#[tokio::test]
+async fn a_subscription_may_be_written_in_a_fragment() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let query = "subscription { ...f } fragment f on Subscription { ... on Subscription { credentialChanged { action } } }";
+    let mut stream = EventStream::open(&alice, query, json!({})).await;
+    alice.create("seen").await;
+    let expected = json!({ "data": { "credentialChanged": { "action": "CREDENTIAL_CREATED" } } });
+    assert_eq!(stream.next().await, Some(("next".to_owned(), expected)));
+}
