@@ -47,7 +47,7 @@ impl App {
         check_address(settings, is_local)?;
         let directory = DataDirectory::create(&settings.data.data_dir)?;
         let lock = directory.lock()?;
-        // All that can be wrong with the settings is found before anything is made.
+        // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
         let listener = listen(settings.listen).await?;
         let master_key = read_master_key(settings, &directory, is_local)?;
@@ -192,6 +192,10 @@ fn issuer_keys(settings: &TokenSettings) -> Result<Option<(TokenKeys, String)>, 
         (path, keys)
     } else if let Some(path) = &settings.jwks_file {
         (path, TokenKeys::from_key_set(&read_key_file(path)?, rsa))
+    } else if settings.jwt_issuer.is_some() {
+        return Err(Failure::configuration(
+            "--jwt-issuer is given, but no key of that issuer: name one with --jwt-key-file or --jwks-file",
+        ));
     } else {
         return Ok(None);
     };

@@ -1,11 +1,11 @@
 //! The data directory: the database, the lock of the server, and the keys of local mode. Nobody but its owner may read it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, hard_link, remove_file};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
@@ -13,6 +13,8 @@ use crate::failure::{Failure, FailureKind};
 
 /// The largest key file, in bytes: a key set of fifty keys has room in it.
 const KEY_FILE_LIMIT_BYTES: u64 = 256 * 1024;
+
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// A data directory that exists.
 #[derive(Clone, Debug)]
@@ -168,15 +170,24 @@ pub fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read_all(path, open_key_file(path)?)
 }
 
-/// Writes a new file that only its owner may read, durably.
+/// Writes a new file that only its owner may read, durably. It is there whole or not at all.
 ///
 /// # Errors
 /// [`FailureKind::InputOutput`] when there is a file of the name already, or none can be written.
 pub fn write_secret_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let written = new_private_file(path).and_then(|mut file| {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = Path::new(&unfinished);
+    // What a process left that was killed while it wrote is of no use.
+    let _removed = remove_file(unfinished);
+    let written = new_private_file(unfinished).and_then(|mut file| {
         file.write_all(content)?;
-        file.sync_all()
+        file.sync_all()?;
+        // A link, other than a rename, is not made over a file that is there.
+        hard_link(unfinished, path)?;
+        sync_directory(path)
     });
+    let _removed = remove_file(unfinished);
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::new(
             FailureKind::InputOutput,
@@ -187,6 +198,14 @@ pub fn write_secret_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
         ),
         _ => Failure::file(path, "written", &error),
     })
+}
+
+/// Makes the name of a new file durable.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn new_private_file(path: &Path) -> std::io::Result<File> {
@@ -200,7 +219,12 @@ fn new_private_file(path: &Path) -> std::io::Result<File> {
 fn open_key_file(path: &Path) -> Result<File, Failure> {
     let configuration =
         |what: &str| Failure::configuration(format!("the key file {} {what}", path.display()));
-    let file = File::open(path).map_err(|error| match error.kind() {
+    // Without waiting: opening a pipe would wait for somebody who writes into it.
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(path);
+    let file = opened.map_err(|error| match error.kind() {
         ErrorKind::NotFound => configuration("does not exist"),
         kind => configuration(&format!("cannot be opened: {kind}")),
     })?;

@@ -5,17 +5,19 @@ mod command;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use credence::config::{LogFormat, LogSettings};
 use credence::failure::{Failure, FailureKind};
+use rustix::fs::Mode;
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
+};
 use tracing_subscriber::EnvFilter;
 
 use command::CommandLine;
 
 fn main() -> ExitCode {
-    // Whatever is written, nobody else on the machine may read it.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let line = match CommandLine::try_parse() {
+    harden();
+    let line = match CommandLine::read(std::env::args_os()) {
         Ok(line) => line,
         Err(error) => {
             let code = if error.use_stderr() {
@@ -36,6 +38,25 @@ fn main() -> ExitCode {
             ExitCode::from(failure.kind.exit_code())
         }
     }
+}
+
+/// Keeps what the process knows from others on the machine, before it knows anything.
+fn harden() {
+    // Whatever is written, nobody else may read it.
+    umask(Mode::from_raw_mode(0o077));
+    // No memory is left in a file when the process is brought down, nor read by another one. Where the system has no such
+    // settings, the process goes on without.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _limited = setrlimit(Resource::Core, none);
+    let _hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    // What a panic says may hold what it was about: its place is enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a fault of the program");
+    }));
 }
 
 fn start_log(settings: &LogSettings) -> Result<(), Failure> {

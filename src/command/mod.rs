@@ -6,6 +6,7 @@ mod schema;
 mod serve;
 mod token;
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{Parser, Subcommand};
@@ -15,23 +16,21 @@ use credence::failure::{Failure, FailureKind};
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 stopped by a second signal; 64 usage; 69 the database cannot be reached; \
                           70 a fault of the program; 74 input or output; 75 another server has the data directory; \
                           78 configuration or keys.\n\n\
-                          Every option can be set by the environment variable that stands behind it.";
+                          An option can be set by the environment variable that stands behind it.";
 
 /// A GraphQL API server for named secrets: people manage them by name, only the runtime reads them back.
 #[derive(Parser)]
-#[command(name = "credence", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+#[command(name = "credence", version, after_help = EXIT_CODES)]
 pub struct CommandLine {
     #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: ServeSettings,
+    command: Command,
     #[command(flatten)]
     log: LogSettings,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API; also what happens without a command
+    /// Serve the API. Without a command, this is what happens: `credence --listen …` is `credence serve --listen …`
     #[command(after_help = EXIT_CODES)]
     Serve(ServeSettings),
     /// Local mode: print a token, signed with the key of the data directory
@@ -46,6 +45,15 @@ enum Command {
 }
 
 impl CommandLine {
+    /// Reads the arguments of the process. Where no command stands first, `serve` is meant.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+        if !names_command(arguments.get(1..).unwrap_or_default()) {
+            arguments.insert(arguments.len().min(1), OsString::from("serve"));
+        }
+        Self::try_parse_from(arguments)
+    }
+
     /// The settings of the log.
     pub const fn log(&self) -> &LogSettings {
         &self.log
@@ -54,14 +62,27 @@ impl CommandLine {
     /// Does what the line says.
     pub fn run(self) -> Result<(), Failure> {
         match self.command {
-            None => serve::run(&self.serve),
-            Some(Command::Serve(settings)) => serve::run(&settings),
-            Some(Command::Token(arguments)) => token::run(&arguments),
-            Some(Command::Schema) => schema::run(),
-            Some(Command::Migrate(arguments)) => migrate::run(&arguments),
-            Some(Command::Keys(command)) => keys::run(command),
+            Command::Serve(settings) => serve::run(&settings),
+            Command::Token(arguments) => token::run(&arguments),
+            Command::Schema => schema::run(),
+            Command::Migrate(arguments) => migrate::run(&arguments),
+            Command::Keys(command) => keys::run(command),
         }
     }
+}
+
+/// Whether a command, or a question about the program, stands behind the options that all commands have.
+fn names_command(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().map(|argument| argument.to_string_lossy());
+    while let Some(word) = words.next() {
+        match word.as_ref() {
+            "--log" | "--log-format" => drop(words.next()),
+            "--help" | "-h" | "--version" | "-V" => return true,
+            word if word.starts_with("--log=") || word.starts_with("--log-format=") => {}
+            word => return !word.starts_with('-'),
+        }
+    }
+    false
 }
 
 /// Prints what was asked for, on standard output.

@@ -6,7 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use credence::config::DataSettings;
 use credence::crypto::local_token::LocalGrant;
-use credence::crypto::token::TOKEN_LIFETIME_LIMIT_SECONDS;
+use credence::crypto::token::{SUBJECT_LIMIT_BYTES, TOKEN_LIFETIME_LIMIT_SECONDS};
 use credence::data_directory::DataDirectory;
 use credence::failure::{Failure, FailureKind};
 use credence::local_mode::issue_token;
@@ -45,12 +45,15 @@ struct RoleArgument(Role);
 
 impl ValueEnum for RoleArgument {
     fn value_variants<'a>() -> &'a [Self] {
-        const ROLES: [RoleArgument; 4] = [
-            RoleArgument(Role::Viewer),
-            RoleArgument(Role::Editor),
-            RoleArgument(Role::Admin),
-            RoleArgument(Role::Runtime),
-        ];
+        const ROLES: [RoleArgument; Role::ALL.len()] = {
+            let [viewer, editor, admin, runtime] = Role::ALL;
+            [
+                RoleArgument(viewer),
+                RoleArgument(editor),
+                RoleArgument(admin),
+                RoleArgument(runtime),
+            ]
+        };
         &ROLES
     }
 
@@ -67,7 +70,7 @@ pub fn run(arguments: &TokenArguments) -> Result<(), Failure> {
         return Err(usage("--expires-in is 1s to 24h".to_owned()));
     }
     if arguments.sub.is_empty()
-        || arguments.sub.len() > 255
+        || arguments.sub.len() > SUBJECT_LIMIT_BYTES
         || arguments.sub.chars().any(char::is_control)
     {
         return Err(usage(

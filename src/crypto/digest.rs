@@ -25,19 +25,20 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; HASH_LENGTH_BYTES] {
     copy(context.sign().as_ref())
 }
 
-/// A key for one purpose, derived from another by HKDF-SHA-256.
+/// A key for one purpose, derived from another by HKDF-SHA-256; `None` when that fails, which it can only for more output than
+/// 255 hashes (RFC 5869, section 2.3).
 #[must_use]
-pub fn derive_key(key: &[u8], salt: &[u8], purpose: &str) -> Zeroizing<[u8; HASH_LENGTH_BYTES]> {
+pub fn derive_key(
+    key: &[u8],
+    salt: &[u8],
+    purpose: &str,
+) -> Option<Zeroizing<[u8; HASH_LENGTH_BYTES]>> {
     let mut derived = Zeroizing::new([0; HASH_LENGTH_BYTES]);
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, salt);
-    let extracted = salt.extract(key);
     let info = [purpose.as_bytes()];
-    // HKDF can only fail for an output of more than 255 hashes; this one is one hash long (RFC 5869, section 2.3).
-    let filled = extracted
-        .expand(&info, hkdf::HKDF_SHA256)
-        .and_then(|material| material.fill(derived.as_mut_slice()));
-    debug_assert!(filled.is_ok(), "one hash of output is always allowed");
-    derived
+    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(key);
+    let material = extracted.expand(&info, hkdf::HKDF_SHA256).ok()?;
+    material.fill(derived.as_mut_slice()).ok()?;
+    Some(derived)
 }
 
 /// A part's length as it stands before the part in anything that is authenticated.

@@ -14,7 +14,7 @@ use super::seal::{SealError, SealingKey};
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::keyring::{MasterKeyId, StoredKeyring, WrappedKey};
-use crate::types::secret::{DataKeyId, Sealed, SecretValue};
+use crate::types::secret::{DataKeyId, Sealed, SecretValue, UncheckedSecret};
 use crate::types::user::User;
 
 const DATA_KEY_LENGTH_BYTES: usize = 32;
@@ -190,11 +190,12 @@ impl Keyring {
                 Some(KeyPurpose::Value) => {
                     let number =
                         u32::try_from(row.id.0).map_err(|_negative| KeyringError::Damaged)?;
-                    let derived = derive_key(&key, &deployment_id, VALUE_PURPOSE);
+                    let derived = derive_key(&key, &deployment_id, VALUE_PURPOSE)
+                        .ok_or(KeyringError::Damaged)?;
                     value_keys.push((row.id, SealingKey::new(number, &derived)?));
                 }
                 Some(KeyPurpose::Cursor) => {
-                    cursor_key = Some(derive_key(&key, &deployment_id, CURSOR_PURPOSE));
+                    cursor_key = derive_key(&key, &deployment_id, CURSOR_PURPOSE);
                 }
                 None => return Err(KeyringError::Damaged),
             }
@@ -256,7 +257,8 @@ impl Keyring {
         let opened = self.with_context(binding, |context| key.open(&sealed.0, context))?;
         // Only valid values are ever sealed: anything else that opens is not ours.
         let text = str::from_utf8(&opened).map_err(|_not_text| SealError::NotAuthentic)?;
-        SecretValue::parse(text.to_owned()).map_err(|_problem| SealError::NotAuthentic)
+        SecretValue::parse(UncheckedSecret::new(text.to_owned()))
+            .map_err(|_problem| SealError::NotAuthentic)
     }
 
     fn with_context<T>(
@@ -276,6 +278,6 @@ impl Keyring {
 }
 
 fn wrapping_key(master_key: &MasterKey) -> Result<SealingKey, KeyringError> {
-    let derived = derive_key(master_key.bytes(), &[], WRAP_PURPOSE);
+    let derived = derive_key(master_key.bytes(), &[], WRAP_PURPOSE).ok_or(KeyringError::Damaged)?;
     Ok(SealingKey::new(0, &derived)?)
 }

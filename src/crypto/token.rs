@@ -13,6 +13,7 @@ use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::scope::ScopeSet;
+use crate::types::text::is_nameable;
 use crate::types::user::{PROFILE_LIMIT_CHARACTERS, Profile, UserKey};
 
 /// The longest token, in bytes.
@@ -22,7 +23,8 @@ pub const TOKEN_LIFETIME_LIMIT_SECONDS: i64 = 24 * 60 * 60;
 /// How far the issuer's clock may be from ours, in seconds, unless configured otherwise.
 pub const LEEWAY_DEFAULT_SECONDS: i64 = 30;
 
-const SUBJECT_LIMIT_BYTES: usize = 255;
+/// The longest subject, in bytes.
+pub const SUBJECT_LIMIT_BYTES: usize = 255;
 const CREDENTIAL_IDS_LIMIT: usize = 1000;
 
 /// Why a token is refused. The answer is always the same; this is for the log and the counters.
@@ -110,12 +112,6 @@ impl TokenVerifier {
             audience,
             leeway_seconds,
         }
-    }
-
-    /// How far the issuer's clock may be from ours, in seconds.
-    #[must_use]
-    pub const fn leeway_seconds(&self) -> i64 {
-        self.leeway_seconds
     }
 
     /// Verifies a token.
@@ -268,11 +264,11 @@ const fn algorithm_name(algorithm: Algorithm) -> &'static str {
     }
 }
 
-/// A name or email that is blank, too long or has control characters is not kept: it is only shown.
+/// A name or email that is blank, too long or has characters that cannot be seen is not kept: it is only shown.
 fn profile_text(text: Option<String>) -> Option<String> {
     text.filter(|text| {
         let fits = text.chars().nth(PROFILE_LIMIT_CHARACTERS).is_none();
-        fits && !text.trim().is_empty() && !text.chars().any(char::is_control)
+        fits && !text.trim().is_empty() && text.chars().all(is_nameable)
     })
 }
 

@@ -1,8 +1,11 @@
 //! The header of a token (RFC 7515, section 4), read before anything else is done with the token.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::IgnoredAny;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::token::TokenProblem;
@@ -44,8 +47,9 @@ impl TokenHeader {
         let json = URL_SAFE_NO_PAD
             .decode(header)
             .map_err(|_malformed| TokenProblem::Malformed)?;
-        let header: Self =
-            serde_json::from_slice(&json).map_err(|_malformed| TokenProblem::Malformed)?;
+        let malformed = |_library_text| TokenProblem::Malformed;
+        serde_json::from_slice::<UniqueMembers>(&json).map_err(malformed)?;
+        let header: Self = serde_json::from_slice(&json).map_err(malformed)?;
         let refused = [
             &header.crit,
             &header.jku,
@@ -73,5 +77,32 @@ struct Presence(bool);
 impl<'de> Deserialize<'de> for Presence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         IgnoredAny::deserialize(deserializer).map(|_value| Self(true))
+    }
+}
+
+/// An object of which no member stands twice, those that are passed over included.
+struct UniqueMembers;
+
+impl<'de> Deserialize<'de> for UniqueMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for UniqueMembers {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object without a member twice")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some((name, IgnoredAny)) = members.next_entry::<String, IgnoredAny>()? {
+            if !names.insert(name) {
+                return Err(A::Error::custom("a member twice"));
+            }
+        }
+        Ok(self)
     }
 }

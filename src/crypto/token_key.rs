@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use pkcs1::der::Decode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use spki::der::DecodePem;
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned};
 
@@ -48,6 +49,8 @@ impl RsaAlgorithm {
 pub enum TokenKeyProblem {
     /// The HMAC secret is shorter than 32 bytes, or one byte repeated.
     WeakSecret,
+    /// The file was to hold a shared secret, and holds a key in another form.
+    NotASecret,
     /// The RSA key has fewer than 2048 or more than 8192 bits, or an exponent other than 65537.
     WeakRsaKey,
     /// The file holds a private key.
@@ -73,6 +76,9 @@ impl fmt::Display for TokenKeyProblem {
         formatter.write_str(match self {
             Self::WeakSecret => {
                 "is too weak a secret: 32 random bytes or more are needed (openssl rand 32 > FILE)"
+            }
+            Self::NotASecret => {
+                "is no shared secret but a key in another form: name a key set with --jwks-file, and a public key in PEM form"
             }
             Self::WeakRsaKey => {
                 "is a weak RSA key: 2048 to 8192 bits and the exponent 65537 are needed"
@@ -123,11 +129,22 @@ impl TokenKeys {
 
     /// The secret in a file. When it is a text, the line end behind it is not part of it; of random bytes, each one is.
     ///
+    /// A public key is no secret: whoever knows it could sign tokens. What looks like one in any form is refused.
+    ///
     /// # Errors
-    /// [`TokenKeyProblem::WeakSecret`] below 32 bytes.
+    /// [`TokenKeyProblem::WeakSecret`] below 32 bytes; [`TokenKeyProblem::NotASecret`] for a key in another form.
     pub fn from_secret_file(file: &[u8]) -> Result<Self, TokenKeyProblem> {
         let text = trim_line_end(file);
         let is_text = text.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+        let is_json = file.trim_ascii_start().starts_with(b"{")
+            && serde_json::from_slice::<IgnoredAny>(file).is_ok();
+        let is_der = SubjectPublicKeyInfoOwned::from_der(file).is_ok();
+        let is_ssh = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"]
+            .iter()
+            .any(|prefix| file.starts_with(prefix.as_bytes()));
+        if is_json || is_der || is_ssh {
+            return Err(TokenKeyProblem::NotASecret);
+        }
         Self::from_secret(if is_text { text } else { file })
     }
 
@@ -171,10 +188,11 @@ impl TokenKeys {
         }
     }
 
-    /// Whether a file is meant as PEM.
+    /// Whether there is PEM in a file: it is then taken for nothing else.
     #[must_use]
     pub fn is_pem(file: &[u8]) -> bool {
-        file.trim_ascii_start().starts_with(b"-----BEGIN ")
+        let begin = b"-----BEGIN";
+        file.windows(begin.len()).any(|window| window == begin)
     }
 
     /// A JSON Web Key Set (RFC 7517, section 5). Keys for other uses are passed over.
@@ -240,12 +258,17 @@ struct KeySetEntry {
     e: Option<String>,
     x: Option<String>,
     y: Option<String>,
+    // The private half.
+    d: Option<IgnoredAny>,
 }
 
 impl KeySetEntry {
     fn into_key(self, rsa: RsaAlgorithm) -> Result<Option<TokenKey>, TokenKeyProblem> {
         if self.kty == "oct" {
             return Err(TokenKeyProblem::SymmetricKeyInSet);
+        }
+        if self.d.is_some() {
+            return Err(TokenKeyProblem::PrivateKey);
         }
         let verifies = self
             .intended_use
@@ -279,9 +302,17 @@ impl KeySetEntry {
                 check_rsa(&modulus, &exponent)?;
                 DecodingKey::from_rsa_raw_components(&modulus, &exponent)
             }
-            Algorithm::EdDSA => DecodingKey::from_ed_der(&member(self.x.as_ref())?),
+            Algorithm::EdDSA => DecodingKey::from_ed_der(&coordinate(self.x.as_ref(), 32)?),
             _ => {
-                let (x, y) = (member(self.x.as_ref())?, member(self.y.as_ref())?);
+                let length = if algorithm == Algorithm::ES384 {
+                    48
+                } else {
+                    32
+                };
+                let (x, y) = (
+                    coordinate(self.x.as_ref(), length)?,
+                    coordinate(self.y.as_ref(), length)?,
+                );
                 // An uncompressed point (SEC 1, section 2.3.3).
                 DecodingKey::from_ec_der(&[[4].as_slice(), &x, &y].concat())
             }
@@ -299,6 +330,16 @@ fn member(encoded: Option<&String>) -> Result<Vec<u8>, TokenKeyProblem> {
     URL_SAFE_NO_PAD
         .decode(encoded)
         .map_err(|_malformed| TokenKeyProblem::MalformedSet)
+}
+
+/// A coordinate of a point: all of its bytes are there, zeros in front too (RFC 7518, section 6.2.1.2).
+fn coordinate(encoded: Option<&String>, length_bytes: usize) -> Result<Vec<u8>, TokenKeyProblem> {
+    let bytes = member(encoded)?;
+    if bytes.len() == length_bytes {
+        Ok(bytes)
+    } else {
+        Err(TokenKeyProblem::MalformedSet)
+    }
 }
 
 fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), TokenKeyProblem> {

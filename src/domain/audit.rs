@@ -63,9 +63,10 @@ impl Recorder {
         action: AuditAction,
         subject: &Subject<'_>,
     ) -> Result<(), Error> {
+        let now = self.clock.now();
         let event = AuditEvent {
-            id: self.ids.next(),
-            occurred_at: self.clock.now(),
+            id: self.ids.next_at(now),
+            occurred_at: now,
             action,
             actor_issuer: self.actor.issuer.clone(),
             actor_subject: self.actor.subject.clone(),

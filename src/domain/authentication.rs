@@ -1,14 +1,14 @@
 //! From a token to a caller. A user exists from their first authenticated request on; a removed user's older tokens are
 //! refused.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
 use super::caller::Caller;
 use super::error::Error;
+use super::user::overtaken;
 use super::{Domain, Request};
 use crate::crypto::token::{TokenProblem, VerifiedToken};
 use crate::store::connection::DatabaseConnection;
@@ -46,14 +46,14 @@ impl From<Error> for AuthenticationError {
 pub(super) struct KnownUsers {
     users: Cache<UserKey, KnownUser>,
     // Counts the removals: what was read before one is not remembered after it.
-    removals: AtomicU64,
+    removals: Mutex<u64>,
 }
 
 impl Default for KnownUsers {
     fn default() -> Self {
         Self {
             users: Cache::new(KNOWN_USERS_LIMIT),
-            removals: AtomicU64::new(0),
+            removals: Mutex::new(0),
         }
     }
 }
@@ -61,8 +61,26 @@ impl Default for KnownUsers {
 impl KnownUsers {
     /// Forgets a user who was removed.
     pub(super) fn forget(&self, key: &UserKey) {
-        self.removals.fetch_add(1, Ordering::SeqCst);
+        let mut removals = self.lock();
+        *removals = removals.wrapping_add(1);
         self.users.remove(key);
+    }
+
+    fn removals(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// Remembers a user, unless one was removed since there were so many removals.
+    fn remember(&self, known: KnownUser, removals: u64) {
+        let present = self.lock();
+        if *present == removals {
+            self.users.insert(known.user.key.clone(), known);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        // A number is whole even when the thread that held it panicked.
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,7 +127,7 @@ impl Domain {
 
     async fn user_of(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {
         let now = self.clock.now();
-        let removals = self.known_users.removals.load(Ordering::SeqCst);
+        let removals = self.known_users.removals();
         let fresh = |known: &KnownUser| {
             (0..KNOWN_FOR_SECONDS * 1_000_000).contains(&(now.0 - known.read_at.0))
         };
@@ -117,21 +135,20 @@ impl Domain {
             Some(known) => Some(known),
             None => self.read_user(&token.user, now).await?,
         };
-        if let Some(known) = known {
-            self.refuse_removed(token.issued_at_seconds, known.removed_at)?;
-            if is_up_to_date(&known.user.profile, &token.profile) {
-                let user = Arc::clone(&known.user);
-                self.remember(known, removals);
-                return Ok(user);
+        let known = match known {
+            Some(known) if is_up_to_date(&known.user, token) => {
+                self.refuse_removed(token.issued_at_seconds, known.removed_at)?;
+                known
             }
-        }
-        self.write_user(token).await
-    }
-
-    fn remember(&self, known: KnownUser, removals: u64) {
-        if self.known_users.removals.load(Ordering::SeqCst) == removals {
-            self.known_users.users.insert(known.user.key.clone(), known);
-        }
+            _ => match self.write_user(token, now).await {
+                // Another request of the same user made them first.
+                Err(Error::Overtaken) => self.write_user(token, now).await?,
+                outcome => outcome?,
+            },
+        };
+        let user = Arc::clone(&known.user);
+        self.known_users.remember(known, removals);
+        Ok(user)
     }
 
     async fn read_user(
@@ -156,31 +173,36 @@ impl Domain {
     }
 
     /// Makes the user, or takes over what the token says of them.
-    async fn write_user(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {
-        let key = token.user.clone();
-        let profile = token.profile.clone();
-        let issued_at_seconds = token.issued_at_seconds;
-        let (new_id, now) = (self.ids.next(), self.clock.now());
+    async fn write_user(&self, token: &VerifiedToken, now: Timestamp) -> Result<KnownUser, Error> {
+        let token = token.clone();
+        let new_id = self.ids.next();
         let leeway_seconds = self.removal_leeway_seconds;
         self.store
             .write(move |connection| {
-                let removed_at = user::find_removal(connection, &key)?;
-                check_removal(issued_at_seconds, removed_at, leeway_seconds)?;
-                let user = if let Some(mut user) = user::find_user_by_key(connection, &key)? {
-                    user.profile = merged(&user.profile, &profile);
+                let removed_at = user::find_removal(connection, &token.user)?;
+                check_removal(token.issued_at_seconds, removed_at, leeway_seconds)?;
+                let user = if let Some(mut user) = user::find_user_by_key(connection, &token.user)?
+                {
+                    user.profile = merged(&user.profile, &token.profile);
+                    user.profile_issued_at_seconds = token.issued_at_seconds;
                     user::update_profile(connection, &user)?;
                     user
                 } else {
                     let user = User {
                         id: new_id,
-                        key: key.clone(),
-                        profile: profile.clone(),
+                        key: token.user.clone(),
+                        profile: token.profile.clone(),
+                        profile_issued_at_seconds: token.issued_at_seconds,
                         created_at: now,
                     };
-                    user::insert_user(connection, &user)?;
+                    user::insert_user(connection, &user).map_err(overtaken)?;
                     user
                 };
-                Ok(Arc::new(user))
+                Ok(KnownUser {
+                    user: Arc::new(user),
+                    removed_at,
+                    read_at: now,
+                })
             })
             .await
     }
@@ -221,8 +243,10 @@ fn check_removal(
     }
 }
 
-fn is_up_to_date(stored: &Profile, claimed: &Profile) -> bool {
-    merged(stored, claimed) == *stored
+/// Whether a token says nothing new of its user: an older one does not count.
+fn is_up_to_date(user: &User, token: &VerifiedToken) -> bool {
+    token.issued_at_seconds < user.profile_issued_at_seconds
+        || merged(&user.profile, &token.profile) == user.profile
 }
 
 /// What a token does not say leaves what an earlier one said.

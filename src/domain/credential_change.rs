@@ -16,7 +16,7 @@ use crate::types::clock::Timestamp;
 use crate::types::credential::{Credential, CredentialName, DeletedCredential, StoredValue};
 use crate::types::id::Id;
 use crate::types::scope::Scope;
-use crate::types::secret::SecretValue;
+use crate::types::secret::{SecretValue, UncheckedSecret};
 use crate::types::user::User;
 
 /// The shortest value that is looked for in a name, in characters: shorter ones occur by chance.
@@ -30,7 +30,7 @@ pub struct CredentialEdit {
     /// The new name, as it was typed.
     pub name: Option<String>,
     /// The new value.
-    pub value: Option<String>,
+    pub value: Option<UncheckedSecret>,
     /// The version that the credential must have.
     pub expected_value_version: Option<i32>,
 }
@@ -44,7 +44,7 @@ impl Domain {
         &self,
         caller: &Caller,
         name: &str,
-        value: String,
+        value: UncheckedSecret,
     ) -> Result<Credential, Error> {
         caller.require(Scope::CredentialsWrite)?;
         let (name, value) = match (parse_name(name), parse_value(value)) {
@@ -197,7 +197,7 @@ pub(super) fn delete(
     recorder: &mut Recorder,
     before: &Credential,
 ) -> Result<(), Error> {
-    if credential::delete_credential(connection, before.id, before.owner.id)? == 0 {
+    if credential::delete_credential(connection, before)? == 0 {
         return Err(Error::Overtaken);
     }
     let deleted = DeletedCredential {
@@ -303,7 +303,7 @@ fn parse_name(typed: &str) -> Result<CredentialName, Problem> {
     CredentialName::parse(typed).map_err(Problem::Name)
 }
 
-fn parse_value(text: String) -> Result<SecretValue, Problem> {
+fn parse_value(text: UncheckedSecret) -> Result<SecretValue, Problem> {
     SecretValue::parse(text).map_err(Problem::Value)
 }
 

@@ -1,7 +1,7 @@
 //! What the rules can answer instead of a result, in the caller's terms. Closed: whoever translates it sees every case.
 
 use crate::crypto::seal::SealError;
-use crate::store::error::StoreError;
+use crate::store::error::{Cause, StoreError};
 use crate::types::clock::Timestamp;
 use crate::types::consumer::ConsumerProblem;
 use crate::types::credential::NameProblem;
@@ -30,7 +30,7 @@ pub enum Error {
     /// Somebody else changed the row between our reading and our writing it. Tried again where it arises.
     Overtaken,
     /// A fault of this program.
-    Internal,
+    Internal(Cause),
 }
 
 /// Why the caller may not.
@@ -110,10 +110,13 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Overloaded => Self::Overloaded,
             StoreError::Unavailable => Self::Unavailable,
-            StoreError::NotUnique
-            | StoreError::NoReferent
-            | StoreError::Unreadable
-            | StoreError::Internal => Self::Internal,
+            StoreError::NotUnique | StoreError::NoReferent => {
+                Self::Internal(Cause("a row that must not or must be there"))
+            }
+            StoreError::Unreadable => {
+                Self::Internal(Cause("a row that no version of this program writes"))
+            }
+            StoreError::Internal(cause) => Self::Internal(cause),
         }
     }
 }
@@ -121,7 +124,7 @@ impl From<StoreError> for Error {
 impl From<SealError> for Error {
     fn from(error: SealError) -> Self {
         match error {
-            SealError::SealFailed => Self::Internal,
+            SealError::SealFailed => Self::Internal(Cause("a value that could not be sealed")),
             _ => Self::Unreadable,
         }
     }

@@ -1,7 +1,7 @@
 //! The rules: who may do what, what is audited, what an input may be. The only layer that decides.
 //!
-//! Every method of [`Domain`] takes the caller first and checks on its first line what they may do. A method that changes something does so in one
-//! transaction together with its audit event.
+//! A method of [`Domain`] that reads or changes something for somebody takes the caller first, and checks on its first line what they may
+//! do. One that changes something does so in one transaction, together with its audit event.
 
 pub mod audit;
 pub mod authentication;
@@ -78,10 +78,10 @@ impl Domain {
 
     /// Whether requests can be answered: the database can be read and written.
     pub async fn is_ready(&self) -> bool {
-        self.store.is_reachable().await
+        self.store.is_usable().await
     }
 
-    /// Makes a change in one transaction, if the caller's user still exists. Where somebody else's change came between its
+    /// Makes a change in one transaction, unless the caller's user was removed. Where somebody else's change came between its
     /// reading and its writing, all of it is done again.
     async fn change<T, F>(&self, caller: &Caller, work: F) -> Result<T, Error>
     where

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::Domain;
 use super::audit::Subject;
 use super::caller::Caller;
-use super::credential::{CredentialList, search_term};
+use super::credential::search_term;
 use super::credential_change::{delete, transfer};
 use super::error::{Error, Problem, UserArgument};
 use super::page::{ListKey, PageArguments};
 use crate::store::connection::DatabaseConnection;
+use crate::store::error::StoreError;
 use crate::store::{credential, user};
 use crate::types::audit::AuditAction;
 use crate::types::clock::Timestamp;
@@ -64,18 +65,6 @@ impl Domain {
         Ok(count.await?)
     }
 
-    /// A page of the credentials that a user owns: whoever sees the user may see them, never their values.
-    ///
-    /// # Errors
-    /// [`Error::BadArgument`] for bad page arguments.
-    pub async fn credentials_of(
-        &self,
-        list: &CredentialList,
-        arguments: &PageArguments,
-    ) -> Result<(Page<Credential>, ListKey), Error> {
-        self.list_credentials(list, arguments).await
-    }
-
     /// Removes a user. The credentials that they own go with them, or to another user. Tokens that were issued to them until
     /// now are refused from now on.
     ///
@@ -104,7 +93,9 @@ impl Domain {
                         deleted_credentials.push(credential.id);
                     }
                 }
-                user::delete_user(connection, id)?;
+                if user::delete_user(connection, id)? == 0 {
+                    return Err(Error::Overtaken);
+                }
                 note_removal(connection, &removed.key, recorder.now())?;
                 let subject = Subject {
                     user: Some(&removed),
@@ -153,9 +144,17 @@ fn note_removal(
     at: Timestamp,
 ) -> Result<(), Error> {
     if user::update_removal(connection, key, at)? == 0 {
-        user::insert_removal(connection, key, at)?;
+        user::insert_removal(connection, key, at).map_err(overtaken)?;
     }
     Ok(())
+}
+
+/// Somebody else wrote the row first: it is there when all is done again.
+pub(super) fn overtaken(error: StoreError) -> Error {
+    match error {
+        StoreError::NotUnique => Error::Overtaken,
+        error => error.into(),
+    }
 }
 
 /// A user's place in the list of users.

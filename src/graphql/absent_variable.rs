@@ -1,25 +1,22 @@
 //! Variables that were not given: what async-graphql would take for null is left out, so that defaults apply.
 
+use apollo_compiler::executable::Operation;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, Selection, SelectionSet,
 };
 use async_graphql::{Positioned, Variables};
 use async_graphql_value::Value as Literal;
 
-use super::document::CheckedDocument;
-
-/// Leaves out the arguments whose variable was not given, so that their defaults apply (GraphQL specification, section
-/// 6.4.1): async-graphql would take null for them.
+/// Leaves out the arguments whose variable was not given to the operation, so that their defaults apply (GraphQL specification,
+/// section 6.4.1).
 pub fn leave_out_absent(
     parsed: &mut ExecutableDocument,
+    operation: &Operation,
     variables: &Variables,
-    document: &CheckedDocument,
 ) {
-    let absent: Vec<&str> = document
-        .validated
-        .operations
+    let absent: Vec<&str> = operation
+        .variables
         .iter()
-        .flat_map(|operation| &operation.variables)
         .filter(|variable| {
             variable.default_value.is_none() && !variables.contains_key(variable.name.as_str())
         })

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use super::context::RequestContext;
 use super::credential::Credential;
 use super::error::ApiError;
-use super::scalar::{id, parse_id};
+use super::scalar::{SecretText, id, parse_id};
 use super::user_error::{CredentialError, separate};
 use crate::domain::credential_change::CredentialEdit;
 
@@ -16,7 +16,7 @@ pub struct CreateCredentialInput {
     name: String,
     /// The secret value: 1 byte to 64 KiB of UTF-8, kept byte for byte. It cannot be read back.
     #[graphql(secret)]
-    value: String,
+    value: SecretText,
 }
 
 /// The result of `createCredential`.
@@ -37,7 +37,7 @@ pub struct UpdateCredentialInput {
     name: Option<String>,
     /// The new value. One that equals the present value makes a new version too.
     #[graphql(secret)]
-    value: Option<String>,
+    value: Option<SecretText>,
     /// When given, the update happens only if this is the credential's present `valueVersion`.
     expected_value_version: Option<i32>,
 }
@@ -99,7 +99,7 @@ impl CredentialMutation {
     ) -> Option<Result<CreateCredentialPayload, ApiError>> {
         let outcome = context
             .domain()
-            .create_credential(context.caller(), &input.name, input.value)
+            .create_credential(context.caller(), &input.name, input.value.0)
             .await;
         Some(separate(outcome).map(|outcome| {
             let (credential, user_errors) = payload(outcome);
@@ -118,7 +118,7 @@ impl CredentialMutation {
     ) -> Option<Result<UpdateCredentialPayload, ApiError>> {
         let change = CredentialEdit {
             name: input.name,
-            value: input.value,
+            value: input.value.map(|text| text.0),
             expected_value_version: input.expected_value_version,
         };
         let outcome = context

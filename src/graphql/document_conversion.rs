@@ -257,7 +257,8 @@ fn convert_type(ast: &ast::Type) -> Type {
     }
 }
 
-fn constant(value: &ast::Value) -> Option<ConstValue> {
+/// Converts a literal without variables; `None` for one with some.
+pub fn constant(value: &ast::Value) -> Option<ConstValue> {
     convert_value(value)?.into_const()
 }
 

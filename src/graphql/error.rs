@@ -6,6 +6,11 @@ use std::borrow::Cow;
 use crate::domain::error::{BadArgument, Denial, Error};
 use crate::types::page::PAGE_SIZE_LIMIT;
 
+/// What is said when too much is going on.
+pub const OVERLOADED: &str = "Too much is going on. Try again shortly.";
+/// What is said when the database is out of reach.
+pub const UNAVAILABLE: &str = "The database cannot be reached or written. Try again shortly.";
+
 /// The codes in `extensions.code`, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -78,7 +83,7 @@ impl ApiError {
         }
     }
 
-    /// An error whose message is put together. It may hold names and numbers of ours, and nothing that was sent.
+    /// An error whose message is put together. It may hold names and numbers of ours and the names of variables, and no value.
     #[must_use]
     pub const fn composed(code: ErrorCode, message: String) -> Self {
         Self {
@@ -109,6 +114,7 @@ impl From<ApiError> for async_graphql::Error {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
+        log(&error);
         match error {
             Error::BadArgument(argument) => bad_argument(argument),
             Error::Unauthenticated => Self::new(
@@ -124,17 +130,25 @@ impl From<Error> for ApiError {
                 ErrorCode::EventsMissed,
                 "Changes may have been missed. Drop what is remembered of credentials, and subscribe again.",
             ),
-            Error::Overloaded => Self::new(
-                ErrorCode::Overloaded,
-                "Too much is going on. Try again shortly.",
-            ),
-            Error::Unavailable => Self::new(
-                ErrorCode::Unavailable,
-                "The database cannot be reached or written. Try again shortly.",
-            ),
+            Error::Overloaded => Self::new(ErrorCode::Overloaded, OVERLOADED),
+            Error::Unavailable => Self::new(ErrorCode::Unavailable, UNAVAILABLE),
             // Problems of an input are user errors, and a change that was overtaken is tried again: neither comes here.
-            Error::Rejected(_) | Error::Overtaken | Error::Internal => Self::internal(),
+            Error::Rejected(_) | Error::Overtaken | Error::Internal(_) => Self::internal(),
         }
+    }
+}
+
+/// Tells the log what the operator has to know of. The ID of the request stands around it.
+fn log(error: &Error) {
+    match error {
+        Error::Internal(cause) => {
+            tracing::error!(cause = cause.0, "a request met a fault of the server")
+        }
+        Error::Unavailable => tracing::warn!("the database cannot be reached or written"),
+        Error::Unreadable => {
+            tracing::warn!("a stored value does not open: it was changed or damaged")
+        }
+        _ => {}
     }
 }
 

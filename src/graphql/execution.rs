@@ -14,6 +14,8 @@ use super::document::{CheckedDocument, Documents};
 use super::document_nodes;
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
+use super::merged_field::merge_root_fields;
+use super::null_variable;
 use super::response::{GraphqlResponse, translate_response};
 use super::variable;
 use super::{ApiSchema, schema, sdl};
@@ -37,7 +39,6 @@ pub struct GraphqlRequest {
 pub struct PreparedRequest {
     request: Request,
     kind: OperationType,
-    has_null: bool,
 }
 
 impl PreparedRequest {
@@ -96,12 +97,23 @@ impl Api {
         }
         let variables = variable::coerce(self.documents.schema(), operation, request.variables)
             .map_err(GraphqlResponse::refused)?;
+        null_variable::check(
+            self.documents.schema(),
+            &document.validated,
+            operation,
+            &variables,
+        )
+        .map_err(GraphqlResponse::refused)?;
         document_nodes::check(&document.validated, operation, &variables)
             .map_err(GraphqlResponse::refused)?;
         Ok(PreparedRequest {
             kind: operation.operation_type,
-            has_null: variables.values().any(|value| *value == Value::Null),
-            request: assemble(&document, variables, request.operation_name.as_deref()),
+            request: assemble(
+                &document,
+                operation,
+                variables,
+                request.operation_name.as_deref(),
+            ),
         })
     }
 
@@ -135,7 +147,7 @@ impl Api {
     /// Answers a query or a mutation.
     pub async fn answer(&self, caller: Caller, prepared: PreparedRequest) -> GraphqlResponse {
         let response = self.schema.execute(prepared.request.data(caller)).await;
-        translate_response(response, prepared.has_null)
+        translate_response(response)
     }
 
     /// The answers of a subscription, until it ends.
@@ -144,10 +156,9 @@ impl Api {
         caller: Caller,
         prepared: PreparedRequest,
     ) -> impl Stream<Item = GraphqlResponse> + Send + use<> {
-        let has_null = prepared.has_null;
         let responses = self.schema.execute_stream(prepared.request.data(caller));
         responses.map(move |response| {
-            let mut answer = translate_response(response, has_null);
+            let mut answer = translate_response(response);
             // When the stream of events could not be made, nothing was executed (GraphQL specification, section 6.2.3).
             if answer.data == Some(Value::Null) {
                 answer.data = None;
@@ -174,11 +185,13 @@ fn unknown_operation(named: bool) -> ApiError {
 
 fn assemble(
     document: &CheckedDocument,
+    operation: &Operation,
     variables: Variables,
     operation_name: Option<&str>,
 ) -> Request {
     let mut parsed = document.parsed.clone();
-    leave_out_absent(&mut parsed, &variables, document);
+    leave_out_absent(&mut parsed, operation, &variables);
+    merge_root_fields(&mut parsed, &variables);
     let mut request = Request::new(String::new()).variables(variables);
     request.set_parsed_query(parsed);
     // A document with one operation needs no name, and async-graphql finds the only one by none.

@@ -91,27 +91,25 @@ impl From<ApiError> for ResponseError {
     }
 }
 
-/// Translates what was executed. `has_null` says whether a variable is null.
-pub fn translate_response(response: async_graphql::Response, has_null: bool) -> GraphqlResponse {
+/// Translates what was executed.
+pub fn translate_response(response: async_graphql::Response) -> GraphqlResponse {
     let errors = response.errors.into_iter().take(ERROR_LIMIT);
     GraphqlResponse {
-        errors: errors.map(|error| translate(error, has_null)).collect(),
+        errors: errors.map(translate).collect(),
         data: Some(response.data),
     }
 }
 
-/// Our own errors carry what they say with them. Any other is one of async-graphql, whose text is not handed on: since
-/// documents and variables are checked, all that it can still refuse is a null in a place that takes none, which a
-/// variable of a nullable type may bring there (GraphQL specification, section 5.8.5).
-fn translate(error: ServerError, has_null: bool) -> ResponseError {
-    let own = match error.source::<ApiError>() {
-        Some(own) => own.clone(),
-        None if has_null => ApiError::new(
-            ErrorCode::BadUserInput,
-            "A variable is null where null is not allowed.",
-        ),
-        None => ApiError::internal(),
-    };
+/// Our own errors carry what they say with them. Any other is one of async-graphql: since documents and variables are checked, it is a
+/// fault, and its text is not handed on.
+fn translate(error: ServerError) -> ResponseError {
+    let own = error.source::<ApiError>().cloned().unwrap_or_else(|| {
+        tracing::error!(
+            cause = "an error of async-graphql",
+            "a request met a fault of the server"
+        );
+        ApiError::internal()
+    });
     let locations = error.locations.iter().map(|at| Location {
         line: at.line,
         column: at.column,

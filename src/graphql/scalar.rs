@@ -1,10 +1,14 @@
 //! Scalars, and what arguments hold before the rules have looked at them.
 
-use async_graphql::{ID, InputValueResult, Scalar, ScalarType, Value};
+use std::borrow::Cow;
+
+use async_graphql::registry::Registry;
+use async_graphql::{ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
 use crate::domain::error::{BadArgument, Error};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
+use crate::types::secret::UncheckedSecret;
 
 /// An RFC 3339 date-time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`. Any offset is understood in arguments.
 pub struct DateTime(Option<Timestamp>);
@@ -43,6 +47,37 @@ impl ScalarType for DateTime {
         self.0.map_or(Value::Null, |timestamp| {
             Value::String(timestamp.to_rfc3339())
         })
+    }
+}
+
+/// A text of an argument that holds a value: a `String` to clients, and shown nowhere.
+pub struct SecretText(pub UncheckedSecret);
+
+impl InputType for SecretText {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <String as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <String as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        match value {
+            Some(Value::String(text)) => Ok(Self(UncheckedSecret::new(text))),
+            // Documents and variables are checked before: it does not come to this, and the message says nothing.
+            _ => Err(InputValueError::custom("no text")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Null
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
     }
 }
 

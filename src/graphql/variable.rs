@@ -8,6 +8,7 @@ use apollo_compiler::schema::ExtendedType;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Value, Variables};
 
+use super::document_conversion::constant;
 use super::error::{ApiError, ErrorCode};
 
 /// Coerces the variables of a request. What the operation does not define is passed over.
@@ -33,7 +34,12 @@ pub fn coerce(
             None if variable.ty.is_non_null() && variable.default_value.is_none() => {
                 return Err(wrong(&Place::Variable(name), "is missing"));
             }
-            None => {}
+            // The default stands in the document, where it was validated. async-graphql does not look for it in every place.
+            None => {
+                if let Some(default) = variable.default_value.as_deref().and_then(constant) {
+                    coerced.insert(Name::new(name), default);
+                }
+            }
         }
     }
     Ok(coerced)

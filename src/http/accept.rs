@@ -86,7 +86,8 @@ impl Range {
             match key.trim().to_ascii_lowercase().as_str() {
                 "q" => weight = parse_weight(value.trim())?,
                 "charset" if value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") => {}
-                _ => return None,
+                // It asks for something else than what is made here.
+                _ => weight = 0,
             }
         }
         (!name.is_empty()).then_some(Self { name, weight })

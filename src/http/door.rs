@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use poem::{Endpoint, Request, Response};
+use tracing::Instrument;
 
 use super::failure::Failure;
 use crate::domain;
@@ -35,14 +36,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         // A client's own ID is not taken over: it could be that of another request.
         let id = self.domain.next_request_id();
         request.extensions_mut().insert(id);
-        let url_length = request
-            .uri()
-            .path_and_query()
-            .map_or(0, |url| url.as_str().len());
-        let answered = if url_length > URL_LIMIT_BYTES {
-            Ok(Failure::UrlTooLong.response())
-        } else {
-            self.routes.call(request).await
+        let span = tracing::info_span!("request", %id);
+        let answered = match check(&request) {
+            Ok(()) => self.routes.call(request).instrument(span).await,
+            Err(failure) => Ok(failure.response()),
         };
         let mut response = match answered {
             Ok(response) => response,
@@ -61,6 +58,26 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         tracing::debug!(request_id = %id, status = response.status().as_u16(), "a request was answered");
         Ok(response)
     }
+}
+
+/// Refuses what no client that keeps to HTTP sends (RFC 9112, sections 3.2 and 6.1): two servers could understand it differently.
+fn check(request: &Request) -> Result<(), Failure> {
+    let headers = request.headers();
+    let url = request.uri().path_and_query();
+    if url.is_some_and(|url| url.as_str().len() > URL_LIMIT_BYTES) {
+        return Err(Failure::UrlTooLong);
+    }
+    if request.version() == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
+        return Err(Failure::BadRequest("There must be one Host header."));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        return Err(Failure::BadRequest(
+            "There are both Content-Length and Transfer-Encoding.",
+        ));
+    }
+    Ok(())
 }
 
 /// The ID that the request got at the door.

@@ -3,7 +3,7 @@
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Body, Response};
 
-use crate::graphql::error::{ApiError, ErrorCode};
+use crate::graphql::error::{ApiError, ErrorCode, OVERLOADED, UNAVAILABLE};
 use crate::graphql::response::GraphqlResponse;
 
 /// Why a request is refused as a whole.
@@ -127,14 +127,8 @@ impl Failure {
             ),
             Self::BodyIncomplete => (ErrorCode::BadRequest, "The body ended early."),
             Self::BadRequest(message) => (ErrorCode::BadRequest, message),
-            Self::Overloaded => (
-                ErrorCode::Overloaded,
-                "Too much is going on. Try again shortly.",
-            ),
-            Self::Unavailable => (
-                ErrorCode::Unavailable,
-                "The database cannot be reached. Try again shortly.",
-            ),
+            Self::Overloaded => (ErrorCode::Overloaded, OVERLOADED),
+            Self::Unavailable => (ErrorCode::Unavailable, UNAVAILABLE),
             Self::Internal => return ApiError::internal(),
         };
         ApiError::new(code, message)

@@ -28,7 +28,7 @@ use crate::domain::Domain;
 use crate::domain::authentication::AuthenticationError;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
-use crate::graphql::error::ErrorCode;
+use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::execution::{Api, GraphqlRequest};
 use crate::graphql::response::GraphqlResponse;
 use crate::types::id::Id;
@@ -237,13 +237,20 @@ impl Authenticate for SocketAuthentication {
     }
 }
 
+/// Why nobody could be found out about. The translation tells the log.
+fn failure_of(error: Error) -> Failure {
+    match ApiError::from(error).code {
+        ErrorCode::Overloaded => Failure::Overloaded,
+        ErrorCode::Unavailable => Failure::Unavailable,
+        _ => Failure::Internal,
+    }
+}
+
 /// Finds out who a token speaks for. Why it is refused is for the log.
 async fn verify(domain: &Domain, token: &str, id: Id<domain::Request>) -> Result<Caller, Failure> {
     let reason = match domain.authenticate(token, id).await {
         Ok(caller) => return Ok(caller),
-        Err(AuthenticationError::Failed(Error::Overloaded)) => return Err(Failure::Overloaded),
-        Err(AuthenticationError::Failed(Error::Unavailable)) => return Err(Failure::Unavailable),
-        Err(AuthenticationError::Failed(_)) => return Err(Failure::Internal),
+        Err(AuthenticationError::Failed(error)) => return Err(failure_of(error)),
         Err(AuthenticationError::Token(problem)) => problem.as_str(),
         Err(AuthenticationError::RemovedUser) => "removed_user",
     };
@@ -266,7 +273,8 @@ impl Endpoint for GraphqlEndpoint {
 }
 
 fn check_content(headers: &HeaderMap) -> Result<(), Failure> {
-    if headers.contains_key(header::CONTENT_ENCODING) {
+    let is_one = headers.get_all(header::CONTENT_TYPE).iter().count() == 1;
+    if !is_one || headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Failure::UnsupportedMediaType);
     }
     let content_type = headers

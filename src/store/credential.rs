@@ -203,7 +203,7 @@ pub fn update_credential(
 ) -> Result<usize, StoreError> {
     let unchanged = credentials::table
         .filter(credentials::id.eq(before.id.as_bytes().as_slice()))
-        .filter(credentials::name_key.eq(&before.name_key))
+        .filter(credentials::name.eq(&before.name))
         .filter(credentials::owner_id.eq(before.owner.id.as_bytes().as_slice()))
         .filter(credentials::value_version.eq(before.value_version));
     let changed = diesel::update(unchanged)
@@ -221,19 +221,20 @@ pub fn update_credential(
     Ok(changed)
 }
 
-/// Deletes a credential, if `owner_id` still owns it. Returns how many rows that were.
+/// Deletes a credential, if it still is what `before` says. Returns how many rows that were.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
 pub fn delete_credential(
     connection: &mut DatabaseConnection,
-    id: Id<Credential>,
-    owner_id: Id<User>,
+    before: &Credential,
 ) -> Result<usize, StoreError> {
-    let owned = credentials::table
-        .filter(credentials::id.eq(id.as_bytes().as_slice()))
-        .filter(credentials::owner_id.eq(owner_id.as_bytes().as_slice()));
-    Ok(diesel::delete(owned).execute(connection)?)
+    let unchanged = credentials::table
+        .filter(credentials::id.eq(before.id.as_bytes().as_slice()))
+        .filter(credentials::name.eq(&before.name))
+        .filter(credentials::owner_id.eq(before.owner.id.as_bytes().as_slice()))
+        .filter(credentials::value_version.eq(before.value_version));
+    Ok(diesel::delete(unchanged).execute(connection)?)
 }
 
 /// Notes what a deleted credential was.

@@ -51,11 +51,7 @@ pub fn list_credentials(
         query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
     }
     if !filter.term.is_empty() {
-        query = query.filter(
-            credentials::name_key
-                .like(search::contains_pattern(&filter.term))
-                .escape(search::ESCAPE),
-        );
+        query = query.filter(search::contains(credentials::name_key, &filter.term));
     }
     if let Some(narrowing) = narrowing {
         query = query.filter(narrowed(narrowing));
@@ -92,11 +88,7 @@ pub fn count_credentials(
         query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
     }
     if !filter.term.is_empty() {
-        query = query.filter(
-            credentials::name_key
-                .like(search::contains_pattern(&filter.term))
-                .escape(search::ESCAPE),
-        );
+        query = query.filter(search::contains(credentials::name_key, &filter.term));
     }
     if let Some(narrowing) = narrowing {
         query = query.filter(narrowed(narrowing));

@@ -17,8 +17,12 @@ pub enum StoreError {
     /// A row holds what no version of this program writes.
     Unreadable,
     /// Anything else: a fault of this program.
-    Internal,
+    Internal(Cause),
 }
+
+/// What a fault is, for the log: words of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause(pub &'static str);
 
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
@@ -32,15 +36,12 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(_, information) if is_outage(information.message()) => {
                 Self::Unavailable
             }
-            error => {
-                tracing::error!(kind = kind(&error), "a statement failed");
-                Self::Internal
-            }
+            error => Self::Internal(Cause(kind(&error))),
         }
     }
 }
 
-/// What kind of error it is, without its text.
+/// What kind of error of a statement it is, without its text.
 const fn kind(error: &DieselError) -> &'static str {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::NotNullViolation, _) => {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::DatabaseConnection;
-use super::error::StoreError;
+use super::error::{Cause, StoreError};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -30,7 +30,7 @@ pub fn migrate(connection: &mut DatabaseConnection) -> Result<usize, StoreError>
             .run_pending_migrations(POSTGRES)
             .map(|names| names.len()),
     };
-    applied.map_err(|_library_text| StoreError::Internal)
+    applied.map_err(|_library_text| StoreError::Internal(Cause("a migration")))
 }
 
 /// Takes back every migration, the latest first.
@@ -46,7 +46,7 @@ pub fn revert_all(connection: &mut DatabaseConnection) -> Result<usize, StoreErr
             .revert_all_migrations(POSTGRES)
             .map(|names| names.len()),
     };
-    reverted.map_err(|_library_text| StoreError::Internal)
+    reverted.map_err(|_library_text| StoreError::Internal(Cause("a migration")))
 }
 
 /// Whether the database was migrated before, by whichever version: one that was not is empty.

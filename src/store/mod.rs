@@ -106,13 +106,12 @@ impl Store {
         self.writer.follow()
     }
 
-    /// Whether the database can be read, and a transaction that writes can begin and end.
-    pub async fn is_reachable(&self) -> bool {
+    /// Whether the database can be read, and a row can be written durably.
+    pub async fn is_usable(&self) -> bool {
         let read: Result<(), StoreError> = self
             .read(|connection| Ok(connection.batch_execute("SELECT 1")?))
             .await;
-        let written: Result<(), StoreError> = self.write(|_connection| Ok(())).await;
-        read.is_ok() && written.is_ok()
+        read.is_ok() && self.write(keyring::rewrite_keyring).await.is_ok()
     }
 }
 

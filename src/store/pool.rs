@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::connection::{ConnectionManager, Database, DatabaseConnection};
-use super::error::StoreError;
+use super::error::{Cause, StoreError};
 
 /// How many connections read at the same time.
 pub const READ_CONNECTIONS: u32 = 8;
@@ -67,8 +67,8 @@ impl ReadPool {
                 .map_err(|_library_text| StoreError::Unavailable)?;
             read(&mut connection)
         });
-        reading
-            .await
-            .unwrap_or_else(|_panicked| Err(StoreError::Internal.into()))
+        reading.await.unwrap_or_else(|_panicked| {
+            Err(StoreError::Internal(Cause("a panic in a read")).into())
+        })
     }
 }

@@ -78,6 +78,7 @@ diesel::table! {
         name_key -> Text,
         search_key -> Text,
         created_at_us -> BigInt,
+        profile_issued_at -> BigInt,
     }
 }
 

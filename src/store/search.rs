@@ -34,6 +34,17 @@ pub fn contains_pattern(term: &str) -> String {
     pattern
 }
 
+/// That a column contains a term.
+pub type Contains<C> = diesel::dsl::Escape<diesel::dsl::Like<C, String>>;
+
+/// That a column contains `term`, its every character standing for itself.
+pub fn contains<C>(column: C, term: &str) -> Contains<C>
+where
+    C: Expression<SqlType = Text>,
+{
+    column.like(contains_pattern(term)).escape(ESCAPE)
+}
+
 /// The FTS5 query for rows that have all trigrams of `term`; `None` for terms too short to have one.
 fn trigram_query(term: &str) -> Option<String> {
     let characters: Vec<char> = term

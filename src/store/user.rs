@@ -21,6 +21,7 @@ pub const USER_COLUMNS: UserColumns = (
     users::name,
     users::email,
     users::created_at_us,
+    users::profile_issued_at,
 );
 
 /// The type of [`USER_COLUMNS`].
@@ -31,22 +32,32 @@ pub type UserColumns = (
     users::name,
     users::email,
     users::created_at_us,
+    users::profile_issued_at,
 );
 
 /// A row of [`USER_COLUMNS`].
-pub type UserRow = (Vec<u8>, String, String, Option<String>, Option<String>, i64);
+pub type UserRow = (
+    Vec<u8>,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    i64,
+    i64,
+);
 
 /// Makes a user of a row.
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] when the ID is none.
 pub fn user_of(
-    (id, issuer, subject, name, email, created_at_us): UserRow,
+    (id, issuer, subject, name, email, created_at_us, profile_issued_at_seconds): UserRow,
 ) -> Result<User, StoreError> {
     Ok(User {
         id: row::id(id)?,
         key: UserKey { issuer, subject },
         profile: Profile { name, email },
+        profile_issued_at_seconds,
         created_at: Timestamp(created_at_us),
     })
 }
@@ -99,6 +110,7 @@ pub fn insert_user(connection: &mut DatabaseConnection, user: &User) -> Result<(
             users::name_key.eq(text::fold(user.display_name())),
             users::search_key.eq(search_key(user)),
             users::created_at_us.eq(user.created_at.0),
+            users::profile_issued_at.eq(user.profile_issued_at_seconds),
         ))
         .execute(connection)?;
     Ok(())
@@ -118,6 +130,7 @@ pub fn update_profile(
             users::email.eq(&user.profile.email),
             users::name_key.eq(text::fold(user.display_name())),
             users::search_key.eq(search_key(user)),
+            users::profile_issued_at.eq(user.profile_issued_at_seconds),
         ))
         .execute(connection)?;
     Ok(changed)
@@ -201,11 +214,7 @@ pub fn list_users(
         .select(USER_COLUMNS)
         .into_boxed::<MultiBackend>();
     if !term.is_empty() {
-        query = query.filter(
-            users::search_key
-                .like(search::contains_pattern(term))
-                .escape(search::ESCAPE),
-        );
+        query = query.filter(contains(term));
     }
     if let Some(place) = &request.after {
         let same_name = users::name_key.eq(&place.name_key);
@@ -241,11 +250,7 @@ pub fn list_users(
 pub fn count_users(connection: &mut DatabaseConnection, term: &str) -> Result<i64, StoreError> {
     let mut query = users::table.count().into_boxed::<MultiBackend>();
     if !term.is_empty() {
-        query = query.filter(
-            users::search_key
-                .like(search::contains_pattern(term))
-                .escape(search::ESCAPE),
-        );
+        query = query.filter(contains(term));
     }
     Ok(query.get_result(connection)?)
 }
@@ -254,4 +259,8 @@ fn search_key(user: &User) -> String {
     let email = user.profile.email.as_deref().unwrap_or_default();
     let parts = [user.display_name(), &user.key.subject, email];
     parts.map(text::fold).join("\n")
+}
+
+fn contains(term: &str) -> search::Contains<users::search_key> {
+    search::contains(users::search_key, term)
 }

@@ -13,7 +13,7 @@ use diesel::connection::SimpleConnection;
 use tokio::sync::{broadcast, oneshot};
 
 use super::connection::{Database, DatabaseConnection};
-use super::error::StoreError;
+use super::error::{Cause, StoreError};
 use crate::types::change::CredentialChange;
 
 /// How many jobs wait at most; more are refused at once.
@@ -155,7 +155,7 @@ where
 {
     fn run(&mut self, connection: &mut DatabaseConnection) -> Keep {
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)))
-            .unwrap_or_else(|_panic| Err(StoreError::Internal.into()));
+            .unwrap_or_else(|_panic| Err(StoreError::Internal(Cause("a panic in a job")).into()));
         let keep = if outcome.is_ok() { Keep::Yes } else { Keep::No };
         self.outcome = Some(outcome);
         keep
@@ -177,7 +177,9 @@ where
                 }
                 Ok(value)
             }
-            (None, Ok(())) => Err(StoreError::Internal.into()),
+            (None, Ok(())) => {
+                Err(StoreError::Internal(Cause("a job that was committed but never run")).into())
+            }
         };
         // Nobody listens any more when the client has gone: what was done stays done.
         let _listening = self.answer.send(outcome);
@@ -202,7 +204,7 @@ fn start_thread(
                 }
             }
         })
-        .map_err(|_no_thread| StoreError::Internal)
+        .map_err(|_no_thread| StoreError::Internal(Cause("no thread for a writer")))
 }
 
 /// The first job and what waits behind it, and whether the thread is to end after that.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -15,13 +14,6 @@ impl Timestamp {
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
-    }
-
-    /// The time this much later.
-    #[must_use]
-    pub fn after(self, duration: Duration) -> Self {
-        let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_add(microseconds))
     }
 
     /// RFC 3339 in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.

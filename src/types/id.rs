@@ -120,7 +120,12 @@ impl IdSource {
     /// A new ID.
     #[must_use]
     pub fn next<T>(&self) -> Id<T> {
-        let Timestamp(now_us) = self.clock.now();
+        self.next_at(self.clock.now())
+    }
+
+    /// A new ID of a time: that of an event is that of its ID.
+    #[must_use]
+    pub fn next_at<T>(&self, Timestamp(now_us): Timestamp) -> Id<T> {
         let now_us = now_us.unsigned_abs();
         let seconds = now_us / 1_000_000;
         let nanoseconds = u32::try_from(now_us % 1_000_000).unwrap_or(0) * 1_000;

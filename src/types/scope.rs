@@ -84,12 +84,6 @@ impl ScopeSet {
         Self(self.0 | other.0)
     }
 
-    /// Whether the set allows nothing.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// The space-separated list, as a token holds it.
     #[must_use]
     pub fn to_claim(self) -> String {

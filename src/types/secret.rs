@@ -21,18 +21,34 @@ pub enum ValueProblem {
     Masked,
 }
 
+/// A text that was sent as a value, before it is looked at. Wiped when dropped, shown nowhere.
+pub struct UncheckedSecret(Zeroizing<String>);
+
+impl UncheckedSecret {
+    /// Takes a text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for UncheckedSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("UncheckedSecret(…)")
+    }
+}
+
 /// A value in plain: 1 byte to 64 KiB of UTF-8, kept byte for byte, wiped when dropped.
 ///
 /// It has no `Display`, `Clone`, `Serialize` or `Deref`, so that each place that reads it says [`Self::expose`].
 pub struct SecretValue(Zeroizing<String>);
 
 impl SecretValue {
-    /// Takes `text` as a value. What is refused is wiped.
+    /// Takes a text as a value. What is refused is wiped.
     ///
     /// # Errors
     /// A [`ValueProblem`] when the text is empty, too long or a mask.
-    pub fn parse(text: String) -> Result<Self, ValueProblem> {
-        let text = Zeroizing::new(text);
+    pub fn parse(UncheckedSecret(text): UncheckedSecret) -> Result<Self, ValueProblem> {
         if text.is_empty() {
             Err(ValueProblem::Blank)
         } else if text.len() > VALUE_LIMIT_BYTES {

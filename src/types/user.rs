@@ -33,6 +33,8 @@ pub struct User {
     pub key: UserKey,
     /// What the latest tokens said of them.
     pub profile: Profile,
+    /// The `iat` claim of the latest of these tokens, in seconds since 1970.
+    pub profile_issued_at_seconds: i64,
     /// When they were first seen.
     pub created_at: Timestamp,
 }

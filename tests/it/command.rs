@@ -87,9 +87,9 @@ fn schema_prints_the_schema() {
 
 #[test]
 fn help_explains_every_command_and_option() {
-    let output = run(&["help"]);
-    assert!(output.status.success());
-    let help = stdout(&output);
+    let outputs = [run(&["help"]), run(&["help", "serve"])];
+    assert!(outputs.iter().all(|output| output.status.success()));
+    let help: String = outputs.iter().map(stdout).collect();
     for word in [
         "serve",
         "token",
@@ -725,4 +725,150 @@ fn wrong_settings_are_told_before_anything_is_made() {
     assert!(stderr(&output).contains(&address), "{}", stderr(&output));
     assert!(!data.join("credence.db").exists());
     assert!(!data.join("master.key").exists());
+}
+
+#[test]
+fn options_of_the_log_stand_before_or_behind_the_command() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    for arguments in [
+        &["--log", "debug", "migrate", "--data-dir", text(&data)][..],
+        &["--log-format=json", "migrate", "--data-dir", text(&data)],
+        &["migrate", "--log", "warn", "--data-dir", text(&data)],
+    ] {
+        let output = run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+    // Without a command, it serves.
+    let (code, _) = {
+        let output = run(&[
+            "--log",
+            "info",
+            "--listen",
+            "0.0.0.0:0",
+            "--data-dir",
+            text(&data),
+        ]);
+        (output.status.code().unwrap(), stderr(&output))
+    };
+    assert_eq!(code, 78);
+}
+
+#[test]
+fn a_key_file_that_is_a_pipe_is_refused_and_not_waited_for() {
+    let directory = directory();
+    let pipe = directory.path().join("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let data = directory.path().join("data");
+    let (code, message) =
+        serve_fails(&["--data-dir", text(&data), "--master-key-file", text(&pipe)]);
+    assert_eq!(code, 78);
+    assert!(message.contains("no regular file"), "{message}");
+}
+
+#[test]
+fn an_issuer_without_a_key_is_not_taken_for_local_mode() {
+    let directory = directory();
+    let (code, message) = serve_fails(&[
+        "--data-dir",
+        text(&directory.path().join("data")),
+        "--jwt-issuer",
+        "i",
+    ]);
+    assert_eq!(code, 78);
+    assert!(message.contains("--jwks-file"), "{message}");
+}
+
+/// A file that cannot grow is a disk that is full.
+#[test]
+fn on_a_full_disk_nothing_is_changed_or_resolved_and_everybody_is_told() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let log_path = directory.path().join("log");
+    drop(ServerProcess::start(&data, Stdio::null(), &[]));
+    let serve = format!(
+        "trap '' XFSZ; ulimit -f 1200; exec {} serve --listen 127.0.0.1:0 --data-dir {}",
+        env!("CARGO_BIN_EXE_credence"),
+        text(&data)
+    );
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg(serve).stdin(Stdio::null());
+    let server = ServerProcess::spawn(command, Stdio::from(File::create(&log_path).unwrap()));
+    let admin = ServerProcess::token(&data, "ada", "admin");
+    let runtime = ServerProcess::token(&data, "runtime", "runtime");
+    let ask = |token: &str, query: String| {
+        request(
+            &server.address,
+            token,
+            &json!({ "query": query }).to_string(),
+        )
+    };
+    assert!(ask(&runtime, "{ viewer { id } }".to_owned()).starts_with("HTTP/1.1 200"));
+    let value = secret(&"x".repeat(30_000));
+    let mut last_good = None;
+    let refused = (0..200).find_map(|number| {
+        let query = format!("mutation {{ createCredential(input: {{name: \"n{number}\", value: \"{value}\"}}) {{ credential {{ id }} }} }}");
+        let answer = ask(&admin, query);
+        let id = answer.split("\"id\":\"").nth(1).map(|rest| rest[..36].to_owned());
+        last_good = id.or(last_good.take());
+        answer.contains("UNAVAILABLE").then_some(answer)
+    });
+    let refused = refused.expect("the disk never was full");
+    assert!(
+        refused.starts_with("HTTP/1.1 200") && refused.contains("\"createCredential\":null"),
+        "{refused}"
+    );
+    let id = last_good.unwrap();
+    // A few may still fit into what is left.
+    let mut refused_in_a_row = 0;
+    for _ in 0..500 {
+        let query = format!(
+            "mutation {{ resolveCredential(input: {{credentialId: \"{id}\", consumer: {{kind: WORKFLOW, externalId: \"{}\"}}}}) {{ value }} }}",
+            "w".repeat(255)
+        );
+        let answer = ask(&runtime, query);
+        refused_in_a_row = if answer.contains("UNAVAILABLE") {
+            refused_in_a_row + 1
+        } else {
+            0
+        };
+        if refused_in_a_row > 0 {
+            assert!(answer.contains("\"resolveCredential\":null"), "{answer}");
+            assert!(!answer.contains("xxx"), "a value left without its event");
+        }
+        if refused_in_a_row == 20 {
+            break;
+        }
+    }
+    assert_eq!(refused_in_a_row, 20);
+    assert!(ask(&admin, "{ credentials { totalCount } }".to_owned()).contains("\"totalCount\":"));
+    // Its own small writes fill what the larger ones left.
+    let is_ready = || {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        !answer.starts_with("HTTP/1.1 503")
+    };
+    assert!(
+        (0..20).any(|_| !is_ready()),
+        "a server that cannot write says that it is ready"
+    );
+    assert!(
+        std::fs::read_to_string(&log_path)
+            .unwrap()
+            .contains("cannot be reached or written")
+    );
 }

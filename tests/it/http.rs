@@ -374,6 +374,8 @@ async fn the_answer_has_the_type_that_the_client_likes_best() {
         assert_eq!(answer.headers["vary"], "Accept");
     }
     for accept in [
+        "text/html;level=1",
+        "application/json;version=2",
         "text/html",
         "application/xml",
         "application/json;q=0",
@@ -724,5 +726,244 @@ async fn skip_and_include_are_followed() {
     assert_eq!(
         *vera.ask_with(query, json!({ "yes": false })).await.field(),
         json!({ "name": "vera" })
+    );
+}
+
+/// A request as bytes on a connection of its own, and the first line of the answer.
+async fn raw(server: &Server, head: &str, body: &str) -> String {
+    let (address, text) = (server.address, format!("{head}\r\n\r\n{body}"));
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    answer.await.unwrap().lines().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn requests_that_two_servers_could_understand_differently_are_refused() {
+    let server = Server::start().await;
+    let authorization = format!("Authorization: Bearer {}", server.viewer("vera").token);
+    let head = |headers: &str| {
+        format!("POST /graphql HTTP/1.1\r\nConnection: close\r\n{authorization}\r\n{headers}")
+    };
+    let chunked = format!("{:x}\r\n{QUERY}\r\n0\r\n\r\n", QUERY.len());
+    let json = "Content-Type: application/json";
+    let length = format!("Content-Length: {}", QUERY.len());
+    for (headers, body, status) in [
+        (format!("Host: x\r\n{json}\r\n{length}"), QUERY, 200),
+        (
+            format!("Host: x\r\n{json}\r\nTransfer-Encoding: chunked"),
+            chunked.as_str(),
+            200,
+        ),
+        (format!("{json}\r\n{length}"), QUERY, 400),
+        (
+            format!("Host: x\r\nHost: y\r\n{json}\r\n{length}"),
+            QUERY,
+            400,
+        ),
+        (
+            format!("Host: x\r\n{json}\r\n{json}\r\n{length}"),
+            QUERY,
+            415,
+        ),
+        (
+            format!("Host: x\r\n{json}\r\n{length}\r\nContent-Length: 5"),
+            QUERY,
+            400,
+        ),
+        (
+            format!("Host: x\r\n{json}\r\nTransfer-Encoding: gzip"),
+            QUERY,
+            400,
+        ),
+        (
+            format!("Host: x\r\n{json}\r\nContent-Length: -1"),
+            QUERY,
+            400,
+        ),
+    ] {
+        let line = raw(&server, &head(&headers), body).await;
+        assert!(
+            line.starts_with(&format!("HTTP/1.1 {status}")),
+            "{headers}: {line}"
+        );
+    }
+    // Extensions of chunks are passed over, within bounds.
+    let extended = format!(
+        "{:x};{}\r\n{QUERY}\r\n0\r\n\r\n",
+        QUERY.len(),
+        "x".repeat(100_000)
+    );
+    let line = raw(
+        &server,
+        &head(&format!("Host: x\r\n{json}\r\nTransfer-Encoding: chunked")),
+        &extended,
+    )
+    .await;
+    assert!(line.starts_with("HTTP/1.1 400"), "{line}");
+}
+
+/// What has one name in the answer is one field, and is executed once (GraphQL specification, section 6.3.2).
+#[tokio::test]
+async fn a_mutation_that_stands_twice_under_one_name_is_made_once() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let twice = "mutation($i: CreateCredentialInput!) {
+        createCredential(input: $i) { credential { id name } }
+        createCredential(input: $i) { credential { valueVersion } userErrors { code } }
+    }";
+    let answer = alice
+        .ask_with(twice, json!({ "i": { "name": "once", "value": "v" } }))
+        .await;
+    let credential = &answer.field()["credential"];
+    assert_eq!(
+        (&credential["name"], &credential["valueVersion"]),
+        (&json!("once"), &json!(1))
+    );
+    assert_eq!(answer.field()["userErrors"], json!([]));
+    let query = "mutation($id: ID!, $no: Boolean = false) {
+        ...a
+        ... on Mutation { u: updateCredential(input: {credentialId: $id, value: \"2\"}) { userErrors { code } } }
+        ... @include(if: $no) { v: updateCredential(input: {credentialId: $id, value: \"3\"}) { userErrors { code } } }
+        w: updateCredential(input: {credentialId: $id, value: \"4\"}) @skip(if: true) { userErrors { code } }
+    }
+    fragment a on Mutation { u: updateCredential(input: {credentialId: $id, value: \"2\"}) { credential { valueVersion } } }";
+    let answer = alice
+        .ask_with(query, json!({ "id": credential["id"] }))
+        .await;
+    assert_eq!(
+        *answer.data(),
+        json!({ "u": { "credential": { "valueVersion": 2 }, "userErrors": [] } })
+    );
+    let two = "mutation($id: ID!) {
+        a: updateCredential(input: {credentialId: $id, value: \"a\"}) { credential { valueVersion } }
+        b: updateCredential(input: {credentialId: $id, value: \"b\"}) { credential { valueVersion } }
+    }";
+    let answer = alice.ask_with(two, json!({ "id": credential["id"] })).await;
+    let version = |version: i32| json!({ "credential": { "valueVersion": version } });
+    assert_eq!(*answer.data(), json!({ "a": version(3), "b": version(4) }));
+}
+
+#[tokio::test]
+async fn defaults_of_variables_are_those_of_the_operation_that_is_executed() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    for name in ["a", "b", "c"] {
+        alice.create(name).await;
+    }
+    let query = "query A($n: Int = 1) { credentials(first: $n) { nodes { name } } }
+        query B($n: Int) { credentials(first: $n) { nodes { name } } }";
+    for (operation, expected) in [("A", 1), ("B", 3)] {
+        let answer = alice
+            .send(json!({ "query": query, "operationName": operation }).to_string())
+            .await;
+        assert_eq!(
+            answer.field()["nodes"].as_array().unwrap().len(),
+            expected,
+            "{operation}"
+        );
+    }
+    let query = "query($yes: Boolean! = true, $no: Boolean = false) {
+        viewer { subject @include(if: $yes) name @skip(if: $yes) id @include(if: $no) } }";
+    assert_eq!(
+        *alice.ask(query).await.field(),
+        json!({ "subject": "alice" })
+    );
+}
+
+#[tokio::test]
+async fn null_where_null_is_not_allowed_is_told_before_anything_is_executed() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    for (query, variables) in [
+        (
+            "query($o: CredentialOrder) { viewer { id } credentials(orderBy: $o) { nodes { id } } }",
+            json!({ "o": null }),
+        ),
+        (
+            "query($o: CredentialOrder = null) { credentials(orderBy: $o) { nodes { id } } }",
+            json!({}),
+        ),
+        (
+            "query($o: CredentialOrder) { ...f } fragment f on Query { credentials(orderBy: $o) { nodes { id } } }",
+            json!({ "o": null }),
+        ),
+        (
+            "query($d: OrderDirection = ASC) { credentials(orderBy: {field: NAME, direction: $d}) { nodes { id } } }",
+            json!({ "d": null }),
+        ),
+        (
+            "query($i: ID = \"a\") { nodes(ids: [$i]) { id } }",
+            json!({ "i": null }),
+        ),
+    ] {
+        let answer = alice.ask_with(query, variables).await;
+        assert_eq!(
+            answer.codes(),
+            ["BAD_USER_INPUT"],
+            "{query}: {}",
+            answer.body
+        );
+        assert_eq!(answer.body.get("data"), None);
+    }
+}
+
+#[tokio::test]
+async fn pages_within_pages_multiply_up_to_ten_thousand_objects() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    alice.create("one").await;
+    let nested = |sizes: &[usize]| {
+        let mut query = "id".to_owned();
+        for size in sizes.iter().rev() {
+            query = format!("credentials(first: {size}) {{ nodes {{ owner {{ {query} }} }} }}");
+        }
+        format!("{{ viewer {{ {query} }} }}")
+    };
+    for (query, variables) in [
+        (nested(&[100, 98]), json!({})),
+        (nested(&[20, 20, 20]), json!({})),
+        ("query($n: Int) { viewer { credentials(first: $n) { nodes { owner { credentials(last: $n) { nodes { id } } } } } } }".to_owned(), json!({ "n": 99 })),
+    ] {
+        assert!(alice.ask_with(&query, variables).await.codes().is_empty(), "{query}");
+    }
+    let ids = vec!["a"; 100];
+    for (query, variables) in [
+        (nested(&[100, 100]), json!({})),
+        (nested(&[20, 20, 20, 20]), json!({})),
+        ("query($n: Int) { viewer { credentials(first: $n) { nodes { owner { credentials(last: $n) { nodes { id } } } } } } }".to_owned(), json!({ "n": 100 })),
+        ("query($n: Int = 100) { credentials(first: $n) { nodes { ...f } } } fragment f on Credential { owner { credentials(first: $n) { nodes { id } } } }".to_owned(), json!({})),
+        ("query($ids: [ID!]!) { nodes(ids: $ids) { ... on User { credentials(first: 100) { nodes { id } } } } }".to_owned(), json!({ "ids": ids })),
+    ] {
+        let answer = alice.ask_with(&query, variables).await;
+        assert_eq!(answer.codes(), ["GRAPHQL_VALIDATION_FAILED"], "{query}");
+        assert_eq!(answer.body.get("data"), None);
+    }
+}
+
+#[tokio::test]
+async fn introspection_can_be_turned_off() {
+    let server = Server::start_with(&["--no-introspection"]).await.unwrap();
+    let vera = server.viewer("vera");
+    for query in [
+        "{ __schema { queryType { name } } }",
+        "{ __type(name: \"Query\") { name } }",
+        "{ ...f } fragment f on Query { ... { __schema { queryType { name } } } }",
+    ] {
+        assert_eq!(
+            vera.ask(query).await.codes(),
+            ["GRAPHQL_VALIDATION_FAILED"],
+            "{query}"
+        );
+    }
+    assert_eq!(
+        vera.ask("{ __typename viewer { __typename } }")
+            .await
+            .data()["__typename"],
+        "Query"
     );
 }

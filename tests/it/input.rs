@@ -1,6 +1,6 @@
 //! What names and values may be: the tables of bad input, each with its exact answer.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{MARKER, Server, secret};
 
@@ -186,6 +186,20 @@ async fn values_are_one_byte_to_64_kib_and_no_mask() {
 }
 
 #[tokio::test]
+async fn what_is_far_too_long_is_not_even_read() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    for (name, value) in [(10_000_000, 1), (1, 1_000_000), (1, 5_000_000)] {
+        let input = json!({ "name": "n".repeat(name), "value": "v".repeat(value) });
+        let answer = alice.mutate("createCredential", input).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.codes()),
+            (413, vec!["BAD_REQUEST"])
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_largest_value_fits_in_a_body_however_json_escapes_it() {
     let server = Server::start().await;
     let alice = server.editor("alice");
@@ -209,7 +223,7 @@ async fn values_come_back_byte_for_byte() {
     let id = alice.create("exact").await;
     let all_controls: String = (0..0x20).map(char::from).collect();
     let pem = "-----BEGIN PRIVATE KEY-----\nMIIB\r\n  indented\n-----END PRIVATE KEY-----\n\n";
-    let mut values = vec![
+    let values = vec![
         "trailing newline\n".to_owned(),
         "  spaces around  ".to_owned(),
         "nul \0 inside".to_owned(),
@@ -221,7 +235,6 @@ async fn values_come_back_byte_for_byte() {
         "\"quotes\" \\ and {\"json\": true}".to_owned(),
         "\u{7f}\u{85}\u{2028}\u{2029}".to_owned(),
     ];
-    values.extend((0..500).map(random_text));
     for value in values {
         let update = json!({ "credentialId": id, "value": value });
         assert_eq!(
@@ -229,6 +242,57 @@ async fn values_come_back_byte_for_byte() {
             Vec::<String>::new()
         );
         assert_eq!(runtime.resolve(&id).await.field()["value"], value);
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_random_values_come_back_byte_for_byte() {
+    const AT_ONCE: u32 = 20;
+    let server = Server::start().await;
+    let (alice, runtime) = (server.editor("alice"), server.runtime());
+    let mut ids = Vec::new();
+    for number in 0..AT_ONCE {
+        ids.push(alice.create(&format!("random-{number}")).await);
+    }
+    let fields = |field: &dyn Fn(u32) -> String| (0..AT_ONCE).map(field).collect::<String>();
+    let parameters = fields(&|n| format!("$v{n}: String! "));
+    let updates = fields(&|n| {
+        let id = &ids[n as usize];
+        format!(
+            r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: $v{n}}}) {{ userErrors {{ code }} }} "#
+        )
+    });
+    let resolves = fields(&|n| {
+        let id = &ids[n as usize];
+        format!(
+            r#"r{n}: resolveCredential(input: {{credentialId: "{id}", consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ value }} "#
+        )
+    });
+    let (update, resolve) = (
+        format!("mutation({parameters}) {{ {updates} }}"),
+        format!("mutation {{ {resolves} }}"),
+    );
+    for round in 0..500 {
+        let value = |number: u32| random_text(round * AT_ONCE + number);
+        let variables: Value = (0..AT_ONCE)
+            .map(|number| (format!("v{number}"), json!(value(number))))
+            .collect();
+        let updated = alice.ask_with(&update, variables).await;
+        assert!(
+            updated
+                .data()
+                .as_object()
+                .unwrap()
+                .values()
+                .all(|payload| payload["userErrors"] == json!([]))
+        );
+        let resolved = runtime.ask(&resolve).await;
+        for number in 0..AT_ONCE {
+            assert_eq!(
+                resolved.data()[format!("r{number}")]["value"],
+                value(number)
+            );
+        }
     }
 }
 

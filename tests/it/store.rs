@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 
 use credence::store::Store;
 use credence::store::connection::{Database, DatabaseConnection};
-use credence::store::error::StoreError;
+use credence::store::error::{Cause, StoreError};
 use credence::store::migration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -81,7 +81,7 @@ fn check_settings(connection: &mut DatabaseConnection) {
 
 const OWNED: &str = "
     INSERT INTO data_keys VALUES (1, 'VALUE', x'00');
-    INSERT INTO users VALUES (zeroblob(16), 'i', 's', NULL, NULL, 's', 's', 0);
+    INSERT INTO users VALUES (zeroblob(16), 'i', 's', NULL, NULL, 's', 's', 0, 0);
     INSERT INTO credentials VALUES (NULL, zeroblob(16), 'n', 'n', zeroblob(16), 1, 0, 0, 0, 1, x'00');
     DELETE FROM users;";
 
@@ -151,7 +151,7 @@ async fn a_job_that_fails_or_panics_undoes_itself_and_nothing_else() {
         let expected = [
             Ok(()),
             Err(StoreError::NotUnique),
-            Err(StoreError::Internal),
+            Err(StoreError::Internal(Cause("a panic in a job"))),
         ];
         assert_eq!(outcome, expected[id % 3]);
     }

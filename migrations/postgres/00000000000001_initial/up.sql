@@ -29,6 +29,8 @@ CREATE TABLE users (
     -- Folded name, subject and email, a line each: what users are searched in.
     search_key text COLLATE "C" NOT NULL,
     created_at_us bigint NOT NULL,
+    -- The `iat` claim of the token that said so, in seconds since 1970: older ones do not count.
+    profile_issued_at bigint NOT NULL,
     UNIQUE (issuer, subject)
 );
 

@@ -26,6 +26,8 @@ CREATE TABLE users (
     -- Folded name, subject and email, a line each: what users are searched in.
     search_key TEXT NOT NULL,
     created_at_us INTEGER NOT NULL,
+    -- The `iat` claim of the token that said so, in seconds since 1970: older ones do not count.
+    profile_issued_at INTEGER NOT NULL,
     UNIQUE (issuer, subject)
 ) STRICT, WITHOUT ROWID;
 

@@ -42,11 +42,12 @@ impl ServerProcess {
         let directory = data_directory.to_str().unwrap();
         let fixed = ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory];
         let all: Vec<&str> = fixed.iter().chain(arguments).copied().collect();
-        let mut child = credence(&all)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        Self::spawn(credence(&all), log)
+    }
+
+    /// Starts a command that becomes a server, and waits until it serves.
+    pub fn spawn(mut command: Command, log: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         output.read_line(&mut greeting).unwrap();

@@ -159,6 +159,11 @@ impl Server {
         }
     }
 
+    /// Somebody without a token.
+    pub fn stranger(&self) -> Person<'_> {
+        self.bearer("")
+    }
+
     /// Somebody with this token.
     pub fn bearer(&self, token: &str) -> Person<'_> {
         Person {
@@ -179,10 +184,15 @@ impl Person<'_> {
     /// A request that has all but its body.
     pub fn request(&self) -> reqwest::RequestBuilder {
         let url = self.server.url("/graphql");
-        let request = self.server.client.post(url);
-        request
-            .header(AUTHORIZATION, format!("Bearer {}", self.token))
-            .header(CONTENT_TYPE, "application/json")
+        let request = self
+            .server
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json");
+        match self.token.as_str() {
+            "" => request,
+            token => request.header(AUTHORIZATION, format!("Bearer {token}")),
+        }
     }
 
     /// Sends a body as it is.
