@@ -142,11 +142,11 @@ impl From<Error> for ApiError {
 fn log(error: &Error) {
     match error {
         Error::Internal(cause) => {
-            tracing::error!(cause = cause.0, "a request met a fault of the server")
+            tracing::error!(cause = cause.0, "a request met a fault of the server");
         }
         Error::Unavailable => tracing::warn!("the database cannot be reached or written"),
         Error::Unreadable => {
-            tracing::warn!("a stored value does not open: it was changed or damaged")
+            tracing::warn!("a stored value does not open: it was changed or damaged");
         }
         _ => {}
     }

@@ -277,3 +277,20 @@ pub fn find_deleted(
         deleted_at: Timestamp(deleted_at_us),
     }))
 }
+
+/// Writes a row and deletes it again: nothing is changed, but what would have to be written is.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn write_and_delete(connection: &mut DatabaseConnection) -> Result<(), StoreError> {
+    let nothing = DeletedCredential {
+        id: Id::NIL,
+        name: String::new(),
+        deleted_at: Timestamp(0),
+    };
+    insert_deleted(connection, &nothing)?;
+    let rows = deleted_credentials::table
+        .filter(deleted_credentials::id.eq(nothing.id.as_bytes().as_slice()));
+    diesel::delete(rows).execute(connection)?;
+    Ok(())
+}

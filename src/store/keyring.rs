@@ -77,17 +77,6 @@ pub fn insert_keyring(
     Ok(())
 }
 
-/// Writes a row as it is: whether that can be made durable is what is asked.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be written.
-pub fn rewrite_keyring(connection: &mut DatabaseConnection) -> Result<(), StoreError> {
-    diesel::update(keyring::table)
-        .set(keyring::generation.eq(keyring::generation))
-        .execute(connection)?;
-    Ok(())
-}
-
 /// Whether there is a credential: a database with credentials but no keyring is damaged.
 ///
 /// # Errors

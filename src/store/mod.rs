@@ -111,7 +111,7 @@ impl Store {
         let read: Result<(), StoreError> = self
             .read(|connection| Ok(connection.batch_execute("SELECT 1")?))
             .await;
-        read.is_ok() && self.write(keyring::rewrite_keyring).await.is_ok()
+        read.is_ok() && self.write(credential::write_and_delete).await.is_ok()
     }
 }
 

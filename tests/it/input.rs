@@ -257,13 +257,13 @@ async fn ten_thousand_random_values_come_back_byte_for_byte() {
     let fields = |field: &dyn Fn(u32) -> String| (0..AT_ONCE).map(field).collect::<String>();
     let parameters = fields(&|n| format!("$v{n}: String! "));
     let updates = fields(&|n| {
-        let id = &ids[n as usize];
+        let id = &ids[usize::try_from(n).unwrap()];
         format!(
             r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: $v{n}}}) {{ userErrors {{ code }} }} "#
         )
     });
     let resolves = fields(&|n| {
-        let id = &ids[n as usize];
+        let id = &ids[usize::try_from(n).unwrap()];
         format!(
             r#"r{n}: resolveCredential(input: {{credentialId: "{id}", consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ value }} "#
         )
