@@ -9,7 +9,7 @@ use credence::config::{LogFormat, LogSettings};
 use credence::failure::{Failure, FailureKind};
 use rustix::fs::Mode;
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -52,6 +52,15 @@ fn harden() {
     };
     let _limited = setrlimit(Resource::Core, none);
     let _hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    // A connection is a descriptor: as many as the system allows, in place of the few that a shell gives.
+    let descriptors = getrlimit(Resource::Nofile);
+    let _raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: descriptors.maximum,
+            ..descriptors
+        },
+    );
     // What a panic says may hold what it was about: its place is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);

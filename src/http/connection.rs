@@ -21,11 +21,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Endpoint;
+use super::header_deadline::{HeaderDeadline, Requests};
 
 /// How many connections there may be; more wait in the kernel.
 const CONNECTION_LIMIT: usize = 1_024;
 /// How long a client may take to send a header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be silent between two requests.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How many fields a header may have.
 const HEADER_LIMIT_FIELDS: usize = 64;
 /// How large a header may be, in bytes: a URL of 16 KiB, and as much of fields.
@@ -98,14 +101,22 @@ async fn serve_connection(
     let _immediate = stream.set_nodelay(true);
     let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
     let remote = RemoteAddr(peer.into());
+    let requests = Requests::default();
+    let stream = HeaderDeadline::new(stream, HEADER_TIMEOUT, requests.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        requests.begin();
+        let requests = requests.clone();
         let endpoint = Arc::clone(&endpoint);
         let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
-        async move { Ok::<hyper::Response<_>, Infallible>(endpoint.get_response(request).await.into()) }
+        async move {
+            let response = endpoint.get_response(request).await;
+            requests.answer();
+            Ok::<hyper::Response<_>, Infallible>(response.into())
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(IDLE_TIMEOUT)
         .max_headers(HEADER_LIMIT_FIELDS)
         .max_header_size(HEADER_LIMIT_BYTES)
         .serve_connection(TokioIo::new(stream), service)

@@ -8,6 +8,7 @@ mod door;
 mod event_stream;
 mod failure;
 mod graphql;
+mod header_deadline;
 mod health;
 mod json;
 mod parameters;

@@ -31,6 +31,7 @@ mod resolve;
 mod schema;
 mod search;
 mod secrecy;
+mod slow;
 mod store;
 mod subscription;
 mod support;

@@ -1,0 +1,150 @@
+//! Clients that are slow on purpose: each is closed in time, and others are served meanwhile.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{interval, timeout};
+
+use crate::support::process::ServerProcess;
+
+const OF_EACH: usize = 200;
+const CLOSED_WITHIN: Duration = Duration::from_secs(15);
+
+/// What a slow client sends at once, and what it drips after that, a byte every half second.
+const KINDS: [(&str, &str, &str); 5] = [
+    ("silent", "", ""),
+    ("one byte", "P", ""),
+    (
+        "part of a header",
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuth",
+        "",
+    ),
+    (
+        "a dripped header",
+        "POST /graphql HTTP/1.1\r\nX: ",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    ),
+    (
+        "a dripped body",
+        "BODY",
+        "{                                                               ",
+    ),
+];
+
+/// Sends slowly until the server closes the connection. Returns how long that took.
+async fn client(address: String, start: String, drip: &'static str) -> Duration {
+    let started = Instant::now();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(start.as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let closed = async {
+        let mut answer = Vec::new();
+        // However it is closed, it is closed.
+        let _closed = reader.read_to_end(&mut answer).await;
+    };
+    let dripping = async {
+        let mut tick = interval(Duration::from_millis(500));
+        for byte in drip.as_bytes() {
+            tick.tick().await;
+            if writer.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        closed = timeout(CLOSED_WITHIN + Duration::from_secs(5), closed) => closed.unwrap(),
+        () = dripping => {}
+    }
+    started.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_slow_clients_are_closed_in_time_and_others_are_served_meanwhile() {
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: descriptors.maximum,
+        ..descriptors
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let token = ServerProcess::token(&data, "vera", "viewer");
+    let body_start = format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    );
+    // A client that is silent between two requests is not a slow one.
+    let mut patient = Patient::connect(&server.address, &token).await;
+    patient.ask().await;
+    let mut clients = Vec::new();
+    for (kind, start, drip) in KINDS {
+        let start = if start == "BODY" {
+            body_start.clone()
+        } else {
+            start.to_owned()
+        };
+        for _ in 0..OF_EACH {
+            clients.push((
+                kind,
+                tokio::spawn(client(server.address.clone(), start.clone(), drip)),
+            ));
+        }
+    }
+    let client = reqwest::Client::new();
+    let url = format!("http://{}/graphql", server.address);
+    let mut served = 0;
+    while clients.iter().any(|(_, client)| !client.is_finished()) {
+        let body = json!({ "query": "{ viewer { subject } }" }).to_string();
+        let request = client
+            .post(&url)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let answer = timeout(Duration::from_secs(2), request.body(body).send()).await;
+        assert_eq!(answer.expect("somebody else waits").unwrap().status(), 200);
+        served += 1;
+    }
+    patient.ask().await;
+    assert!(served > 100, "only {served} requests were served");
+    for (kind, client) in clients {
+        let took = client.await.unwrap();
+        assert!(took < CLOSED_WITHIN, "{kind} took {took:?}");
+    }
+}
+
+/// A connection that is kept, and used now and then.
+struct Patient {
+    stream: TcpStream,
+    request: String,
+}
+
+impl Patient {
+    async fn connect(address: &str, token: &str) -> Self {
+        let body = json!({ "query": "{ viewer { subject } }" }).to_string();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Self {
+            stream: TcpStream::connect(address).await.unwrap(),
+            request,
+        }
+    }
+
+    async fn ask(&mut self) {
+        self.stream
+            .write_all(self.request.as_bytes())
+            .await
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}}}") {
+            let count = self.stream.read_buf(&mut answer).await.unwrap();
+            assert!(count > 0, "the connection was closed");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+}
