@@ -64,7 +64,19 @@ impl ErrorCode {
     }
 }
 
-/// An error as clients see it. It has no `Display`, so that a foreign error cannot become one by `?`.
+/// An error as clients see it. It has no `Display`, and nothing foreign becomes one by `?`:
+///
+/// ```compile_fail,E0277
+/// fn answer() -> Result<Vec<u8>, credence::graphql::error::ApiError> {
+///     Ok(std::fs::read("secret")?)
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn show(error: credence::graphql::error::ApiError) -> String {
+///     error.to_string()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     /// For programs.
