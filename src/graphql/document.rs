@@ -10,26 +10,26 @@ use apollo_compiler::introspection::check_max_depth;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
-use apollo_parser::{Lexer, TokenKind};
 use async_graphql::parser::types::ExecutableDocument as ParsedDocument;
 use quick_cache::sync::Cache;
 
 use super::document_conversion::convert;
 use super::document_limit;
 use super::document_problem::{self, DocumentProblem};
+use super::document_source::{self, LEXEME_LIMIT, SourceProblem, TOKEN_LIMIT};
+use super::document_value;
 use super::error::{ApiError, ErrorCode};
 use crate::crypto::digest::sha256;
 
-/// How many tokens a document may have.
-const TOKEN_LIMIT: usize = 2_000;
-/// How many there may be with the white space, the comments and the commas between them.
-const LEXEME_LIMIT: usize = 4 * TOKEN_LIMIT;
 /// How deep the parser goes: selection sets, lists and objects in each other.
 const RECURSION_LIMIT: usize = 100;
 /// How many documents are remembered.
 const CACHE_LIMIT_DOCUMENTS: usize = 1_000;
 /// Longer documents are checked each time, in bytes.
 const CACHE_LIMIT_BYTES: usize = 16 * 1024;
+
+/// What tools ask for and apollo-compiler does not know of (specification of September 2025, section 4.2.2).
+const INTROSPECTION_OF_ONE_OF: &str = "extend type __Type { isOneOf: Boolean }";
 
 /// A document that was checked.
 pub struct CheckedDocument {
@@ -49,7 +49,8 @@ impl Documents {
     /// Checks documents against a schema in the schema definition language; `None` when it is none.
     #[must_use]
     pub fn new(sdl: &str) -> Option<Self> {
-        let schema = Schema::parse_and_validate(sdl, "schema.graphql").ok()?;
+        let schema = format!("{sdl}\n{INTROSPECTION_OF_ONE_OF}");
+        let schema = Schema::parse_and_validate(schema, "schema.graphql").ok()?;
         Some(Self {
             schema,
             checked: Cache::new(CACHE_LIMIT_DOCUMENTS),
@@ -83,7 +84,8 @@ impl Documents {
         if let Some(known) = self.checked.get(&hash) {
             return Ok(known);
         }
-        let ast = parse(source)?;
+        let mut ast = parse(source)?;
+        merge_subscription_fields(&mut ast);
         let checked = Arc::new(self.validate(&ast)?);
         if source.len() <= CACHE_LIMIT_BYTES && !may_hold_value(&ast) {
             self.checked.insert(hash, Arc::clone(&checked));
@@ -97,6 +99,8 @@ impl Documents {
             .to_executable_validate(&self.schema)
             .map_err(|errors| document_problem::describe_all(&errors))?;
         for operation in validated.operations.iter() {
+            document_value::check(&self.schema, &validated, operation)
+                .map_err(|problem| vec![problem])?;
             check_max_depth(&validated, operation).map_err(|_too_deep| {
                 vec![DocumentProblem::from(ApiError::new(
                     ErrorCode::GraphqlValidationFailed,
@@ -110,34 +114,63 @@ impl Documents {
 }
 
 fn parse(source: &str) -> Result<ast::Document, Vec<DocumentProblem>> {
-    if count_tokens(source) > TOKEN_LIMIT {
-        return Err(vec![too_many_tokens().into()]);
-    }
+    let prepared = document_source::prepare(source).map_err(|problem| match problem {
+        SourceProblem::TooManyTokens => vec![too_many_tokens().into()],
+        SourceProblem::NoToken(index) => vec![document_problem::no_graphql(source, index)],
+    })?;
     let mut parser = Parser::new()
         .token_limit(LEXEME_LIMIT)
         .recursion_limit(RECURSION_LIMIT);
-    parser.parse_ast(source, "document").map_err(|failed| {
-        if parser.tokens_reached() > LEXEME_LIMIT {
-            return vec![too_many_tokens().into()];
-        }
-        document_problem::describe_syntax(&failed.errors)
-    })
+    let parsed = parser
+        .parse_ast(prepared.as_str(), "document")
+        .map_err(|failed| document_problem::describe_syntax(&failed.errors))?;
+    match document_source::first_lost(&prepared, &parsed) {
+        None => Ok(parsed),
+        Some(index) => Err(vec![document_problem::no_graphql(source, index)]),
+    }
 }
 
-/// Counts the tokens that mean something (GraphQL specification, section 2.1.6): the parser's own limit counts white space,
-/// comments and commas too.
-fn count_tokens(source: &str) -> usize {
-    let tokens = Lexer::new(source).with_limit(LEXEME_LIMIT);
-    tokens
-        .filter(|token| {
-            token.as_ref().is_ok_and(|token| {
-                !matches!(
-                    token.kind(),
-                    TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma | TokenKind::Eof
-                )
-            })
-        })
-        .count()
+/// Merges the root fields of subscriptions that are one field in the answer: apollo-compiler counts them as several.
+fn merge_subscription_fields(ast: &mut ast::Document) {
+    for definition in &mut ast.definitions {
+        if let ast::Definition::OperationDefinition(operation) = definition
+            && operation.operation_type == ast::OperationType::Subscription
+            && operation.selection_set.len() > 1
+        {
+            let operation = operation.make_mut();
+            let mut merged: Vec<ast::Selection> = Vec::new();
+            for selection in std::mem::take(&mut operation.selection_set) {
+                if !merge_into(&mut merged, &selection) {
+                    merged.push(selection);
+                }
+            }
+            operation.selection_set = merged;
+        }
+    }
+}
+
+/// Adds what a field selects to the same field before it. Says whether there is one.
+fn merge_into(merged: &mut [ast::Selection], selection: &ast::Selection) -> bool {
+    let ast::Selection::Field(field) = selection else {
+        return false;
+    };
+    let same = |known: &&mut ast::Selection| match known {
+        ast::Selection::Field(known) => {
+            known.response_name() == field.response_name()
+                && known.name == field.name
+                && known.arguments == field.arguments
+                && known.directives == field.directives
+        }
+        _ => false,
+    };
+    let Some(ast::Selection::Field(known)) = merged.iter_mut().find(same) else {
+        return false;
+    };
+    known
+        .make_mut()
+        .selection_set
+        .extend(field.selection_set.iter().cloned());
+    true
 }
 
 fn too_many_tokens() -> ApiError {

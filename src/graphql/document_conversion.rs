@@ -235,7 +235,15 @@ impl Converter<'_> {
             let name = Positioned::new(Name::new(&argument.name), pos);
             Some((name, Positioned::new(convert_value(&argument.value)?, pos)))
         };
-        arguments.iter().map(convert).collect()
+        // Null for this one is the default of the specification (section 4.2), and an error to async-graphql.
+        let is_default = |argument: &&Node<ast::Argument>| {
+            argument.name == "includeDeprecated" && argument.value.is_null()
+        };
+        arguments
+            .iter()
+            .filter(|argument| !is_default(argument))
+            .map(convert)
+            .collect()
     }
 }
 
@@ -269,7 +277,11 @@ fn convert_value(value: &ast::Value) -> Option<Value> {
         ast::Value::Variable(name) => Value::Variable(Name::new(name)),
         ast::Value::String(text) => Value::String(text.clone()),
         ast::Value::Float(number) => Value::Number(number.as_str().parse::<Number>().ok()?),
-        ast::Value::Int(number) => Value::Number(number.as_str().parse::<Number>().ok()?),
+        // What is no Int can only be an ID, which is a text (GraphQL specification, section 3.5.5).
+        ast::Value::Int(number) => match number.as_str().parse::<i64>() {
+            Ok(whole) => Value::Number(whole.into()),
+            Err(_too_large) => Value::String(number.as_str().to_owned()),
+        },
         ast::Value::Boolean(truth) => Value::Boolean(*truth),
         ast::Value::List(items) => {
             let items: Option<Vec<Value>> = items.iter().map(|item| convert_value(item)).collect();

@@ -35,11 +35,29 @@ pub fn describe_syntax(diagnostics: &DiagnosticList) -> Vec<DocumentProblem> {
         .next()
         .and_then(|diagnostic| diagnostic.line_column_range())
         .map(|range| place(range.start));
+    vec![no_graphql_at(place)]
+}
+
+/// That a text is no GraphQL from one of its bytes on.
+pub fn no_graphql(source: &str, index: usize) -> DocumentProblem {
+    let before = source.get(..index).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    no_graphql_at(Some((line, column)))
+}
+
+fn no_graphql_at(place: Option<(usize, usize)>) -> DocumentProblem {
     let error = ApiError::new(
         ErrorCode::GraphqlParseFailed,
         "The document is no GraphQL: see the line and column in `locations`.",
     );
-    vec![DocumentProblem { error, place }]
+    DocumentProblem { error, place }
 }
 
 /// Describes what keeps a document from fitting the schema.

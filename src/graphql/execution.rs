@@ -6,6 +6,7 @@ use std::sync::Arc;
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::executable::Operation;
 use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Selection};
 use async_graphql::{Name, Request, Value, Variables};
 use futures_util::{Stream, StreamExt};
 
@@ -15,8 +16,8 @@ use super::document_nodes;
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
 use super::merged_field::merge_root_fields;
-use super::null_variable;
-use super::response::{GraphqlResponse, translate_response};
+use super::null_variable::{self, FailedField};
+use super::response::{GraphqlResponse, ResponseError, translate_response};
 use super::variable;
 use super::{ApiSchema, schema, sdl};
 use crate::domain::Domain;
@@ -39,6 +40,7 @@ pub struct GraphqlRequest {
 pub struct PreparedRequest {
     request: Request,
     kind: OperationType,
+    failed: Vec<FailedField>,
 }
 
 impl PreparedRequest {
@@ -97,7 +99,7 @@ impl Api {
         }
         let variables = variable::coerce(self.documents.schema(), operation, request.variables)
             .map_err(GraphqlResponse::refused)?;
-        null_variable::check(
+        let failed = null_variable::find(
             self.documents.schema(),
             &document.validated,
             operation,
@@ -106,14 +108,14 @@ impl Api {
         .map_err(GraphqlResponse::refused)?;
         document_nodes::check(&document.validated, operation, &variables)
             .map_err(GraphqlResponse::refused)?;
+        let mut parsed = document.parsed.clone();
+        leave_out_absent(&mut parsed, operation, &variables);
+        leave_out_failed(&mut parsed, request.operation_name.as_deref(), &failed);
+        merge_root_fields(&mut parsed, &variables);
         Ok(PreparedRequest {
             kind: operation.operation_type,
-            request: assemble(
-                &document,
-                operation,
-                variables,
-                request.operation_name.as_deref(),
-            ),
+            request: assemble(parsed, variables, request.operation_name),
+            failed,
         })
     }
 
@@ -147,7 +149,9 @@ impl Api {
     /// Answers a query or a mutation.
     pub async fn answer(&self, caller: Caller, prepared: PreparedRequest) -> GraphqlResponse {
         let response = self.schema.execute(prepared.request.data(caller)).await;
-        translate_response(response)
+        let mut answer = translate_response(response);
+        add_failed(&mut answer, prepared.failed);
+        answer
     }
 
     /// The answers of a subscription, until it ends.
@@ -183,15 +187,55 @@ fn unknown_operation(named: bool) -> ApiError {
     ApiError::new(ErrorCode::OperationResolutionFailure, message)
 }
 
-fn assemble(
-    document: &CheckedDocument,
-    operation: &Operation,
-    variables: Variables,
+/// Takes out the root fields that cannot be executed.
+fn leave_out_failed(
+    parsed: &mut ExecutableDocument,
     operation_name: Option<&str>,
+    failed: &[FailedField],
+) {
+    if failed.is_empty() {
+        return;
+    }
+    let operation = match (&mut parsed.operations, operation_name) {
+        (DocumentOperations::Single(operation), _) => Some(operation),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get_mut(name),
+        (DocumentOperations::Multiple(operations), None) => operations.values_mut().next(),
+    };
+    if let Some(operation) = operation {
+        let is_failed = |key: &str| failed.iter().any(|field| field.response_key == key);
+        operation
+            .node
+            .selection_set
+            .node
+            .items
+            .retain(|selection| match &selection.node {
+                Selection::Field(field) => !is_failed(&field.node.response_key().node),
+                _ => true,
+            });
+    }
+}
+
+/// Puts the fields that were not executed into the answer: null, each with its error.
+fn add_failed(answer: &mut GraphqlResponse, failed: Vec<FailedField>) {
+    let Some(Value::Object(data)) = &mut answer.data else {
+        return;
+    };
+    for field in failed {
+        let index = field.index.min(data.len());
+        data.shift_insert(index, Name::new(&field.response_key), Value::Null);
+        answer.errors.push(ResponseError::of_field(
+            field.error,
+            field.response_key,
+            field.place,
+        ));
+    }
+}
+
+fn assemble(
+    parsed: ExecutableDocument,
+    variables: Variables,
+    operation_name: Option<String>,
 ) -> Request {
-    let mut parsed = document.parsed.clone();
-    leave_out_absent(&mut parsed, operation, &variables);
-    merge_root_fields(&mut parsed, &variables);
     let mut request = Request::new(String::new()).variables(variables);
     request.set_parsed_query(parsed);
     // A document with one operation needs no name, and async-graphql finds the only one by none.

@@ -15,6 +15,8 @@ mod document_conversion;
 mod document_limit;
 mod document_nodes;
 mod document_problem;
+mod document_source;
+mod document_value;
 pub mod error;
 pub mod execution;
 mod merged_field;

@@ -9,16 +9,29 @@ use async_graphql::{Value, Variables};
 
 use super::error::{ApiError, ErrorCode};
 
-/// Refuses an operation with such a variable.
+/// A root field that cannot be executed because of such a variable: it is null, and an error says why (section 6.4.1).
+pub struct FailedField {
+    /// Its name in the answer.
+    pub response_key: String,
+    /// Its place among the fields of the root.
+    pub index: usize,
+    /// Where it stands: the line and the column.
+    pub place: Option<(usize, usize)>,
+    /// Why.
+    pub error: ApiError,
+}
+
+/// Finds the root fields of an operation that have such a variable.
 ///
 /// # Errors
-/// [`ErrorCode::BadUserInput`] with the variable's name.
-pub fn check(
+/// [`ErrorCode::BadUserInput`] when it stands deeper, or in a fragment: where the answer would have its null is then not known before
+/// something is executed, and nothing is.
+pub fn find(
     schema: &Schema,
     document: &ExecutableDocument,
     operation: &Operation,
     variables: &Variables,
-) -> Result<(), ApiError> {
+) -> Result<Vec<FailedField>, ApiError> {
     let is_null = |name: &str, default: Option<&Literal>| match variables.get(name) {
         Some(value) => *value == Value::Null,
         None => default.is_some_and(Literal::is_null),
@@ -29,23 +42,43 @@ pub fn check(
         .filter(|variable| is_null(variable.name.as_str(), variable.default_value.as_deref()))
         .map(|variable| variable.name.as_str())
         .collect();
+    let mut failed = Vec::new();
     if null.is_empty() {
-        return Ok(());
+        return Ok(failed);
     }
     let walk = Walk {
         schema,
         document,
         null,
     };
-    match walk.selections(&operation.selection_set) {
-        Some(name) => Err(ApiError::composed(
-            ErrorCode::BadUserInput,
-            format!(
-                "The variable ${name} is null where null is not allowed: leave it out for the default."
-            ),
-        )),
-        None => Ok(()),
+    for (index, selection) in operation.selection_set.selections.iter().enumerate() {
+        let Selection::Field(field) = selection else {
+            walk.selection(selection)
+                .map_or(Ok(()), |name| Err(wrong(name)))?;
+            continue;
+        };
+        if let Some(name) = walk.arguments(field).filter(|_| !field.ty().is_non_null()) {
+            let range = field.line_column_range(&document.sources);
+            failed.push(FailedField {
+                response_key: field.response_key().to_string(),
+                index,
+                place: range.map(|range| (range.start.line, range.start.column)),
+                error: wrong(name),
+            });
+        } else if let Some(name) = walk.selection(selection) {
+            return Err(wrong(name));
+        }
     }
+    Ok(failed)
+}
+
+fn wrong(name: &str) -> ApiError {
+    ApiError::composed(
+        ErrorCode::BadUserInput,
+        format!(
+            "The variable ${name} is null where null is not allowed: leave it out for the default."
+        ),
+    )
 }
 
 struct Walk<'a> {
@@ -59,19 +92,23 @@ impl<'a> Walk<'a> {
         selections
             .selections
             .iter()
-            .find_map(|selection| match selection {
-                Selection::Field(field) => self
-                    .field(field)
-                    .or_else(|| self.selections(&field.selection_set)),
-                Selection::InlineFragment(fragment) => self.selections(&fragment.selection_set),
-                Selection::FragmentSpread(spread) => {
-                    let fragment = self.document.fragments.get(&spread.fragment_name)?;
-                    self.selections(&fragment.selection_set)
-                }
-            })
+            .find_map(|selection| self.selection(selection))
     }
 
-    fn field(&self, field: &Field) -> Option<&'a str> {
+    fn selection(&self, selection: &Selection) -> Option<&'a str> {
+        match selection {
+            Selection::Field(field) => self
+                .arguments(field)
+                .or_else(|| self.selections(&field.selection_set)),
+            Selection::InlineFragment(fragment) => self.selections(&fragment.selection_set),
+            Selection::FragmentSpread(spread) => {
+                let fragment = self.document.fragments.get(&spread.fragment_name)?;
+                self.selections(&fragment.selection_set)
+            }
+        }
+    }
+
+    fn arguments(&self, field: &Field) -> Option<&'a str> {
         field.arguments.iter().find_map(|argument| {
             let definition = field.definition.argument_by_name(&argument.name)?;
             self.value(&argument.value, &definition.ty)

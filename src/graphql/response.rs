@@ -78,6 +78,21 @@ impl GraphqlResponse {
     }
 }
 
+impl ResponseError {
+    /// The error of a root field.
+    #[must_use]
+    pub fn of_field(error: ApiError, response_key: String, place: Option<(usize, usize)>) -> Self {
+        Self {
+            locations: place
+                .into_iter()
+                .map(|(line, column)| Location { line, column })
+                .collect(),
+            path: vec![PathSegment::Field(response_key)],
+            ..Self::from(error)
+        }
+    }
+}
+
 impl From<ApiError> for ResponseError {
     fn from(error: ApiError) -> Self {
         Self {

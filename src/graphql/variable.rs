@@ -10,6 +10,7 @@ use async_graphql::{Name, Value, Variables};
 
 use super::document_conversion::constant;
 use super::error::{ApiError, ErrorCode};
+use crate::types::clock::Timestamp;
 
 /// Coerces the variables of a request. What the operation does not define is passed over.
 ///
@@ -141,12 +142,15 @@ fn coerce_named(
 
 fn coerce_scalar(name: &str, value: Value, place: &Place<'_>) -> Result<Value, ApiError> {
     match (name, value) {
+        ("DateTime", Value::String(text)) if Timestamp::parse_rfc3339(&text).is_none() => {
+            Err(wrong(place, "must be an RFC 3339 date-time"))
+        }
         ("String" | "DateTime" | "ID", value @ Value::String(_))
         | ("Boolean", value @ Value::Boolean(_))
         | ("Float", value @ Value::Number(_)) => Ok(value),
-        ("ID", Value::Number(number)) if number.is_i64() || number.is_u64() => {
-            Ok(Value::String(number.to_string()))
-        }
+        ("ID", Value::Number(number)) => whole_text(&number)
+            .map(Value::String)
+            .ok_or_else(|| wrong(place, "must be a text or a whole number")),
         ("Int", Value::Number(number)) => whole_number(&number)
             .map(Value::from)
             .ok_or_else(|| wrong(place, "must be a 32-bit integer")),
@@ -154,6 +158,16 @@ fn coerce_scalar(name: &str, value: Value, place: &Place<'_>) -> Result<Value, A
         ("DateTime", _) => Err(wrong(place, "must be a text with an RFC 3339 date-time")),
         (name, _) => Err(wrong(place, &format!("must be a {name}"))),
     }
+}
+
+/// A whole number as a text. JSON does not tell 1 from 1.0.
+fn whole_text(number: &async_graphql_value::Number) -> Option<String> {
+    let text = number.to_string();
+    let whole = text.strip_suffix(".0").unwrap_or(&text);
+    whole
+        .bytes()
+        .all(|byte| matches!(byte, b'-' | b'0'..=b'9'))
+        .then(|| whole.to_owned())
 }
 
 /// A number as an `Int`. JSON does not tell 1 from 1.0, and some clients write the latter.

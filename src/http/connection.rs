@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::Endpoint as _;
+use poem::http::StatusCode;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use tokio::net::{TcpListener, TcpStream};
@@ -110,7 +111,10 @@ async fn serve_connection(
         let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
         async move {
             let response = endpoint.get_response(request).await;
-            requests.answer();
+            // What becomes a socket is one request for ever: no header follows.
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                requests.answer();
+            }
             Ok::<hyper::Response<_>, Infallible>(response.into())
         }
     });

@@ -135,11 +135,17 @@ impl Connection {
     pub async fn run(self, socket: WebSocketStream) {
         let (mut sender, receiver) = socket.split();
         let close = Session::new(self, &mut sender).run(receiver).await;
-        if let Some((code, reason)) = close.code() {
-            let frame = Message::Close(Some((CloseCode::from(code), reason.to_owned())));
-            // The client may be gone by now.
-            let _closed = timeout(SEND_TIMEOUT, sender.send(frame)).await;
-        }
+        let frame = close
+            .code()
+            .map(|(code, reason)| Message::Close(Some((CloseCode::from(code), reason.to_owned()))));
+        // The client may be gone by now. What it said to close is answered by closing (RFC 6455, section 5.5.1).
+        let closing = async {
+            if let Some(frame) = frame {
+                sender.send(frame).await?;
+            }
+            sender.close().await
+        };
+        let _closed = timeout(SEND_TIMEOUT, closing).await;
     }
 }
 

@@ -113,3 +113,61 @@ async fn a_document_that_is_known_is_answered_as_before_and_with_other_variables
         );
     }
 }
+
+/// What a parser passes over could be what somebody meant: a document is taken whole, or not at all.
+#[tokio::test]
+async fn nothing_of_a_document_is_passed_over() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    for document in [
+        "{ users(first null) { totalCount } }",
+        "{ node(only id: \"1\") { id } }",
+        "{ node(id: \"1\" only) { id } }",
+        "{ viewer @skip(if: false true) { id } }",
+        "{ credentials(orderBy: {field: NAME CREATED_AT, direction: ASC}) { totalCount } }",
+        "mutation { createCredential(input: {name: \"x\" value: \"one\" two}) { userErrors { code } } }",
+        "{ credentialByName(name: \"\nx\") { id } }",
+        "{ credentialByName(name: \"\rx\") { id } }",
+        "\"text\" { viewer { id } }",
+    ] {
+        assert_eq!(
+            alice.ask(document).await.codes(),
+            ["GRAPHQL_PARSE_FAILED"],
+            "{document}"
+        );
+    }
+    for document in [
+        "{ credentials(orderBy: {field: NAME, direction: ASC, field: NAME}) { totalCount } }",
+        "mutation { createCredential(input: {name: \"x\", value: \"one\", value: \"two\"}) { userErrors { code } } }",
+        "query($id: ID) { nodes(ids: [$id]) { id } }",
+        "query($d: OrderDirection) { credentials(orderBy: {field: NAME, direction: $d}) { totalCount } }",
+        "query($d: CredentialOrderField!) { credentials(orderBy: {field: NAME, direction: $d}) { totalCount } }",
+        "{ auditEvents(filter: {since: \"yesterday\"}) { nodes { id } } }",
+        "{ auditEvents(filter: {since: 5}) { nodes { id } } }",
+    ] {
+        assert_eq!(
+            alice.ask(document).await.codes(),
+            ["GRAPHQL_VALIDATION_FAILED"],
+            "{document}"
+        );
+    }
+    assert_eq!(
+        alice.ask("{ credentials { totalCount } }").await.field()["totalCount"],
+        0
+    );
+    for document in [
+        "\"what it does\" query A(\"which\" $n: Int = 1, \"text, with a comma\" $q: String = \"x\" \"and\" $a: String) { credentials(first: $n, query: $q, after: $a) { totalCount } }",
+        "{ a,: viewer,,, { id, } }",
+        "{ credentials(first: 1, query: \"a, b\") { totalCount } }",
+        "{ node(id: 1111111111111111111111111111111111111111) { id } }",
+        "{ __type(name: \"User\") { isOneOf fields(includeDeprecated: null) { name } } }",
+        "query { viewer { id } }",
+        "# comment, with a comma\nquery A { viewer { id } } fragment f on User { id } query B { viewer { ...f } }",
+    ] {
+        let body = json!({ "query": document, "operationName": if document.contains("query A") { json!("A") } else { json!(null) } });
+        let answer = alice.send(body.to_string()).await;
+        assert!(answer.codes().is_empty(), "{document}: {}", answer.body);
+    }
+    let zero = alice.ask("{ credentials(first: -0) { totalCount } }").await;
+    assert_eq!(zero.codes(), ["BAD_USER_INPUT"]);
+}

@@ -875,30 +875,59 @@ async fn defaults_of_variables_are_those_of_the_operation_that_is_executed() {
     );
 }
 
+/// A root field is null by itself (GraphQL specification, section 6.4.1); of what stands deeper nothing is executed.
 #[tokio::test]
-async fn null_where_null_is_not_allowed_is_told_before_anything_is_executed() {
+async fn null_where_null_is_not_allowed_is_an_error_of_the_field() {
     let server = Server::start().await;
     let alice = server.editor("alice");
-    for (query, variables) in [
+    for (query, variables, key) in [
         (
-            "query($o: CredentialOrder) { viewer { id } credentials(orderBy: $o) { nodes { id } } }",
+            "query($o: CredentialOrder) { viewer { subject } c: credentials(orderBy: $o) { nodes { id } } }",
             json!({ "o": null }),
+            "c",
         ),
         (
-            "query($o: CredentialOrder = null) { credentials(orderBy: $o) { nodes { id } } }",
+            "query($o: CredentialOrder = null) { viewer { subject } credentials(orderBy: $o) { nodes { id } } }",
             json!({}),
+            "credentials",
         ),
+        (
+            "query($d: OrderDirection = ASC) { viewer { subject } credentials(orderBy: {field: NAME, direction: $d}) { nodes { id } } }",
+            json!({ "d": null }),
+            "credentials",
+        ),
+        (
+            "query($i: ID = \"a\") { viewer { subject } nodes(ids: [$i]) { id } }",
+            json!({ "i": null }),
+            "nodes",
+        ),
+        (
+            "query($i: ID = \"a\") { viewer { subject } node(id: $i) { id } }",
+            json!({ "i": null }),
+            "node",
+        ),
+    ] {
+        let answer = alice.ask_with(query, variables).await;
+        assert_eq!(
+            answer.codes(),
+            ["BAD_USER_INPUT"],
+            "{query}: {}",
+            answer.body
+        );
+        assert_eq!(
+            answer.body["data"],
+            json!({ "viewer": { "subject": "alice" }, key: null })
+        );
+        assert_eq!(answer.body["errors"][0]["path"], json!([key]));
+    }
+    for (query, variables) in [
         (
             "query($o: CredentialOrder) { ...f } fragment f on Query { credentials(orderBy: $o) { nodes { id } } }",
             json!({ "o": null }),
         ),
         (
-            "query($d: OrderDirection = ASC) { credentials(orderBy: {field: NAME, direction: $d}) { nodes { id } } }",
-            json!({ "d": null }),
-        ),
-        (
-            "query($i: ID = \"a\") { nodes(ids: [$i]) { id } }",
-            json!({ "i": null }),
+            "query($o: CredentialOrder) { viewer { credentials(orderBy: $o) { nodes { id } } } }",
+            json!({ "o": null }),
         ),
     ] {
         let answer = alice.ask_with(query, variables).await;

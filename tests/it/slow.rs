@@ -3,11 +3,16 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::support::process::ServerProcess;
 
@@ -81,6 +86,8 @@ async fn a_thousand_slow_clients_are_closed_in_time_and_others_are_served_meanwh
     // A client that is silent between two requests is not a slow one.
     let mut patient = Patient::connect(&server.address, &token).await;
     patient.ask().await;
+    let mut follower = Follower::connect(&server.address, &token).await;
+    follower.ask().await;
     let mut clients = Vec::new();
     for (kind, start, drip) in KINDS {
         let start = if start == "BODY" {
@@ -109,6 +116,7 @@ async fn a_thousand_slow_clients_are_closed_in_time_and_others_are_served_meanwh
         served += 1;
     }
     patient.ask().await;
+    follower.ask().await;
     assert!(served > 100, "only {served} requests were served");
     for (kind, client) in clients {
         let took = client.await.unwrap();
@@ -146,5 +154,48 @@ impl Patient {
             assert!(count > 0, "the connection was closed");
         }
         assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+/// A WebSocket that is kept, and used now and then.
+struct Follower(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Follower {
+    async fn connect(address: &str, token: &str) -> Self {
+        let mut request = format!("ws://{address}/graphql")
+            .into_client_request()
+            .unwrap();
+        let protocol = HeaderValue::from_static("graphql-transport-ws");
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
+        let (stream, _response) = connect_async(request).await.unwrap();
+        let mut follower = Self(stream);
+        let payload = json!({ "Authorization": format!("Bearer {token}") });
+        follower
+            .send(&json!({ "type": "connection_init", "payload": payload }))
+            .await;
+        assert_eq!(follower.receive().await["type"], "connection_ack");
+        follower
+    }
+
+    async fn send(&mut self, message: &Value) {
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+    }
+
+    async fn receive(&mut self) -> Value {
+        loop {
+            if let Message::Text(text) = self.0.next().await.unwrap().unwrap() {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
+    }
+
+    async fn ask(&mut self) {
+        self.send(&json!({ "type": "ping" })).await;
+        assert_eq!(self.receive().await["type"], "pong");
     }
 }

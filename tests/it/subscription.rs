@@ -631,3 +631,15 @@ async fn a_subscription_may_be_written_in_a_fragment() {
     let expected = json!({ "data": { "credentialChanged": { "action": "CREDENTIAL_CREATED" } } });
     assert_eq!(stream.next().await, Some(("next".to_owned(), expected)));
 }
+
+#[tokio::test]
+async fn a_close_is_answered_with_a_close() {
+    let server = Server::start().await;
+    let mut socket = Socket::open(&server.viewer("vera")).await;
+    socket.0.close(None).await.unwrap();
+    let mut last = socket.0.next().await.unwrap().unwrap();
+    while last.is_ping() {
+        last = socket.0.next().await.unwrap().unwrap();
+    }
+    assert!(last.is_close(), "{last:?}");
+}
