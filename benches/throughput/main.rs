@@ -55,6 +55,13 @@ struct Options {
     bench: bool,
 }
 
+impl Options {
+    fn workloads(&self) -> Vec<Workload> {
+        let wanted = |workload: &Workload| workload.name().contains(&self.filter);
+        Workload::ALL.into_iter().filter(wanted).collect()
+    }
+}
+
 fn main() -> ExitCode {
     if let Some(data_directory) = std::env::var_os(bare_server::DATA_DIRECTORY_VARIABLE) {
         bare_server::serve(Path::new(&data_directory));
@@ -64,6 +71,10 @@ fn main() -> ExitCode {
     if !options.bench {
         println!("Nothing is measured in a test run: use `cargo bench --bench throughput`.");
         return ExitCode::SUCCESS;
+    }
+    if options.workloads().is_empty() {
+        println!("No workload has {:?} in its name.", options.filter);
+        return ExitCode::FAILURE;
     }
     // One thread sends everything: what the load costs is taken from the servers.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -98,8 +109,7 @@ async fn measure(options: &Options) -> bool {
 
     println!("{}", report::heading(options, credentials.len()));
     let mut all_met = true;
-    let wanted = |workload: &Workload| workload.name().contains(&options.filter);
-    for workload in Workload::ALL.into_iter().filter(wanted) {
+    for workload in options.workloads() {
         let token = process::token(&own_directory, "caller", workload.role());
         let own_client = Client::new(&own.address, Some(&token));
         let bare_client = Client::new(&bare.address, None);

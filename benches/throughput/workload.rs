@@ -46,8 +46,8 @@ impl Workload {
         }
     }
 
-    /// How many per cent of the bare server's rate are aimed at. It does without what a resolve needs most time for: the
-    /// durable audit event.
+    /// How many per cent of the bare server's rate are aimed at: fewer for a resolve, which waits until its audit event is
+    /// durable, while the bare server has none.
     pub const fn aim_percent(self) -> u32 {
         match self {
             Self::Credential | Self::Page => 80,

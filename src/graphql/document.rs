@@ -160,6 +160,7 @@ fn merge_into(merged: &mut [ast::Selection], selection: &ast::Selection) -> bool
                 && known.name == field.name
                 && known.arguments == field.arguments
                 && known.directives == field.directives
+                && known.selection_set.is_empty() == field.selection_set.is_empty()
         }
         _ => false,
     };

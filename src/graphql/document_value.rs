@@ -3,7 +3,7 @@
 
 use apollo_compiler::ast::{Type, Value};
 use apollo_compiler::executable::{Directive, Field, Operation, Selection, SelectionSet};
-use apollo_compiler::schema::{Component, ExtendedType, InputValueDefinition};
+use apollo_compiler::schema::{ExtendedType, InputValueDefinition};
 use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
 
 use super::document_problem::DocumentProblem;
@@ -62,7 +62,7 @@ impl Walk<'_> {
         self.directives(&field.directives)?;
         for argument in &field.arguments {
             if let Some(definition) = field.definition.argument_by_name(&argument.name) {
-                self.value(&argument.value, &definition.ty)?;
+                self.inner(&argument.value, &definition.ty, has_default(definition))?;
             }
         }
         self.selections(&field.selection_set)
@@ -75,14 +75,14 @@ impl Walk<'_> {
                 if let Some(definition) =
                     definition.and_then(|found| found.argument_by_name(&argument.name))
                 {
-                    self.value(&argument.value, &definition.ty)?;
+                    self.inner(&argument.value, &definition.ty, has_default(definition))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Checks a value, and what stands in it. A variable by itself is looked at by apollo-compiler.
+    /// Checks a literal, and what stands in it.
     fn value(&self, value: &Node<Value>, ty: &Type) -> Result<(), DocumentProblem> {
         match &**value {
             Value::List(items) => items
@@ -177,7 +177,7 @@ impl Walk<'_> {
     }
 }
 
-fn has_default(definition: &Component<InputValueDefinition>) -> bool {
+fn has_default(definition: &InputValueDefinition) -> bool {
     definition
         .default_value
         .as_ref()
