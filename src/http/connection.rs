@@ -12,16 +12,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use poem::Endpoint as _;
 use poem::http::StatusCode;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Endpoint as _, Request};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Endpoint;
+use super::framing::AmbiguousLength;
 use super::header_deadline::{HeaderDeadline, Requests};
 
 /// How many connections there may be; more wait in the kernel.
@@ -33,7 +34,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How many fields a header may have.
 const HEADER_LIMIT_FIELDS: usize = 64;
 /// How large a header may be, in bytes: a URL of 16 KiB, and as much of fields.
-const HEADER_LIMIT_BYTES: usize = 32 * 1024;
+pub const HEADER_LIMIT_BYTES: usize = 32 * 1024;
 /// How long the loop rests when a connection cannot be accepted: most often the process is out of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is told to stop.
@@ -108,7 +109,10 @@ async fn serve_connection(
         requests.begin();
         let requests = requests.clone();
         let endpoint = Arc::clone(&endpoint);
-        let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
+        let mut request: Request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
+        if requests.is_ambiguous() {
+            request.extensions_mut().insert(AmbiguousLength);
+        }
         async move {
             let response = endpoint.get_response(request).await;
             // What becomes a socket is one request for ever: no header follows.

@@ -7,6 +7,7 @@ use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
 use super::failure::Failure;
+use super::framing::AmbiguousLength;
 use crate::domain;
 use crate::domain::Domain;
 use crate::types::id::Id;
@@ -70,9 +71,7 @@ fn check(request: &Request) -> Result<(), Failure> {
     if request.version() == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
         return Err(Failure::BadRequest("There must be one Host header."));
     }
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.contains_key(header::CONTENT_LENGTH)
-    {
+    if request.extensions().get::<AmbiguousLength>().is_some() {
         return Err(Failure::BadRequest(
             "There are both Content-Length and Transfer-Encoding.",
         ));

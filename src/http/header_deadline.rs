@@ -5,12 +5,14 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::framing::HeaderScan;
 
 /// The requests of a connection: counted by the service, looked at by the stream.
 #[derive(Clone, Default)]
@@ -20,12 +22,18 @@ pub struct Requests(Arc<Counts>);
 struct Counts {
     begun: AtomicU64,
     answered: AtomicU64,
+    ambiguous: AtomicBool,
 }
 
 impl Requests {
     /// Says that a header has come whole.
     pub fn begin(&self) {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the header that came last says twice where its body ends.
+    pub fn is_ambiguous(&self) -> bool {
+        self.0.ambiguous.load(Ordering::Relaxed)
     }
 
     /// Says that the request was answered.
@@ -43,6 +51,7 @@ pub struct HeaderDeadline<S> {
     // Armed while the first header is awaited, and while one has begun.
     deadline: Pin<Box<Sleep>>,
     armed: bool,
+    scan: HeaderScan,
 }
 
 impl<S> HeaderDeadline<S> {
@@ -55,20 +64,29 @@ impl<S> HeaderDeadline<S> {
             begun: 0,
             deadline: Box::pin(sleep(limit)),
             armed: true,
+            scan: HeaderScan::default(),
         }
     }
 
     /// What has come belongs to a header when no request is under way.
-    fn arm(&mut self, has_come: bool) {
+    fn look(&mut self, come: &[u8]) {
         let begun = self.requests.0.begun.load(Ordering::Relaxed);
         let under_way = begun > self.requests.0.answered.load(Ordering::Relaxed);
         if begun > self.begun {
             self.begun = begun;
             self.armed = false;
+            self.scan.restart();
+            self.requests.0.ambiguous.store(false, Ordering::Relaxed);
         }
-        if has_come && !under_way && !self.armed {
+        if come.is_empty() || under_way {
+            return;
+        }
+        if !self.armed {
             self.armed = true;
             self.deadline.as_mut().reset(Instant::now() + self.limit);
+        }
+        if self.scan.take(come) {
+            self.requests.0.ambiguous.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -81,7 +99,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeaderDeadline<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.arm(buffer.filled().len() > before);
+        self.look(buffer.filled().get(before..).unwrap_or_default());
         if self.armed && self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

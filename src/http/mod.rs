@@ -7,6 +7,7 @@ pub mod cross_origin;
 mod door;
 mod event_stream;
 mod failure;
+mod framing;
 mod graphql;
 mod header_deadline;
 mod health;

@@ -776,6 +776,19 @@ async fn requests_that_two_servers_could_understand_differently_are_refused() {
             400,
         ),
         (
+            format!("Host: x\r\n{json}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked"),
+            chunked.as_str(),
+            400,
+        ),
+        (
+            format!(
+                "Host: x\r\n{json}\r\nTRANSFER-ENCODING: chunked\r\ncontent-length: {}",
+                QUERY.len()
+            ),
+            chunked.as_str(),
+            400,
+        ),
+        (
             format!("Host: x\r\n{json}\r\nTransfer-Encoding: gzip"),
             QUERY,
             400,
