@@ -21,6 +21,59 @@ fn schema_graphql_is_what_the_command_prints() {
 }
 
 #[test]
+fn types_fields_arguments_and_values_are_sorted_and_indented_by_two_spaces() {
+    let text = sdl();
+    assert!(text.lines().all(
+        |line| !line.contains('\t') && (line.len() - line.trim_start().len()).is_multiple_of(2)
+    ));
+    let schema = schema();
+    let is_sorted = |names: Vec<&str>, what: &str| assert!(names.is_sorted(), "{what}: {names:?}");
+    let types = text
+        .lines()
+        .filter(|line| !line.starts_with([' ', '"', '}', ')']) && line.ends_with('{'));
+    is_sorted(
+        types
+            .filter_map(|line| line.split(' ').nth(1))
+            .filter(|name| *name != "{")
+            .collect(),
+        "types",
+    );
+    for (name, ty) in schema
+        .types
+        .iter()
+        .filter(|(name, ty)| !ty.is_built_in() && !name.starts_with("__"))
+    {
+        match ty {
+            ExtendedType::Object(object) => {
+                is_sorted(
+                    object.fields.keys().map(|name| name.as_str()).collect(),
+                    name,
+                );
+                for field in object.fields.values() {
+                    is_sorted(
+                        field
+                            .arguments
+                            .iter()
+                            .map(|argument| argument.name.as_str())
+                            .collect(),
+                        name,
+                    );
+                }
+            }
+            ExtendedType::InputObject(input) => is_sorted(
+                input.fields.keys().map(|name| name.as_str()).collect(),
+                name,
+            ),
+            ExtendedType::Enum(values) => is_sorted(
+                values.values.keys().map(|name| name.as_str()).collect(),
+                name,
+            ),
+            _ => {}
+        }
+    }
+}
+
+#[test]
 fn every_type_field_argument_and_enum_value_is_described() {
     let mut bare = Vec::new();
     let mut check = |what: String, described: bool| {
