@@ -66,6 +66,14 @@ impl KnownUsers {
         self.users.remove(key);
     }
 
+    /// What is known of a user, while it may be believed.
+    fn find(&self, key: &UserKey, now: Timestamp) -> Option<KnownUser> {
+        let is_fresh = |known: &KnownUser| {
+            (0..KNOWN_FOR_SECONDS * 1_000_000).contains(&(now.0 - known.read_at.0))
+        };
+        self.users.get(key).filter(is_fresh)
+    }
+
     fn removals(&self) -> u64 {
         *self.lock()
     }
@@ -125,13 +133,28 @@ impl Domain {
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
+    /// The check of one who was authenticated earlier, on a connection that stays: their user still exists.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the user was removed since; otherwise that it could not be found out.
+    pub async fn check_still_exists(&self, caller: &Caller) -> Result<(), Error> {
+        let now = self.clock.now();
+        let removals = self.known_users.removals();
+        let key = &caller.user.key;
+        if let Some(known) = self.known_users.find(key, now) {
+            return self.refuse_removed(caller.issued_at_seconds, known.removed_at);
+        }
+        let known = self.read_user(key, now).await?;
+        let known = known.ok_or(Error::Unauthenticated)?;
+        self.refuse_removed(caller.issued_at_seconds, known.removed_at)?;
+        self.known_users.remember(known, removals);
+        Ok(())
+    }
+
     async fn user_of(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {
         let now = self.clock.now();
         let removals = self.known_users.removals();
-        let fresh = |known: &KnownUser| {
-            (0..KNOWN_FOR_SECONDS * 1_000_000).contains(&(now.0 - known.read_at.0))
-        };
-        let known = match self.known_users.users.get(&token.user).filter(fresh) {
+        let known = match self.known_users.find(&token.user, now) {
             Some(known) => Some(known),
             None => self.read_user(&token.user, now).await?,
         };

@@ -1,5 +1,7 @@
 //! Following the changes of credentials.
 
+use std::sync::Arc;
+
 use tokio::sync::broadcast;
 
 use super::Domain;
@@ -14,6 +16,8 @@ use crate::types::id::Id;
 pub struct ChangesFollowed {
     changes: broadcast::Receiver<CredentialChange>,
     only: Option<Id<Credential>>,
+    domain: Arc<Domain>,
+    caller: Caller,
 }
 
 impl Domain {
@@ -22,7 +26,7 @@ impl Domain {
     /// # Errors
     /// [`Error::Forbidden`] without `credentials:read` or `credentials:resolve`.
     pub fn follow_changes(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         only: Option<Id<Credential>>,
     ) -> Result<ChangesFollowed, Error> {
@@ -30,6 +34,8 @@ impl Domain {
         Ok(ChangesFollowed {
             changes: self.store.follow_changes(),
             only,
+            domain: Arc::clone(self),
+            caller: caller.clone(),
         })
     }
 }
@@ -39,11 +45,14 @@ impl ChangesFollowed {
     ///
     /// # Errors
     /// [`Error::EventsMissed`] when the follower was too slow: what is remembered of credentials may be wrong.
+    /// [`Error::Unauthenticated`] when the follower's user was removed. Otherwise that it could not be found out. Nothing follows an
+    /// error.
     pub async fn next(&mut self) -> Option<Result<CredentialChange, Error>> {
         loop {
             match self.changes.recv().await {
                 Ok(change) if self.only.is_none_or(|id| id == change.credential_id) => {
-                    return Some(Ok(change));
+                    let exists = self.domain.check_still_exists(&self.caller).await;
+                    return Some(exists.map(|()| change));
                 }
                 Ok(_of_another) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => {

@@ -10,14 +10,14 @@ use crate::domain::caller::Caller;
 /// The rules and the caller. Both are put there before anything is executed.
 pub trait RequestContext<'a> {
     /// The rules.
-    fn domain(&self) -> &'a Domain;
+    fn domain(&self) -> &'a Arc<Domain>;
     /// Who asks.
     fn caller(&self) -> &'a Caller;
 }
 
 impl<'a> RequestContext<'a> for Context<'a> {
-    fn domain(&self) -> &'a Domain {
-        self.data_unchecked::<Arc<Domain>>()
+    fn domain(&self) -> &'a Arc<Domain> {
+        self.data_unchecked()
     }
 
     fn caller(&self) -> &'a Caller {

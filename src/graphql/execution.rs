@@ -17,7 +17,7 @@ use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
 use super::merged_field::merge_root_fields;
 use super::null_variable::{self, FailedField};
-use super::response::{GraphqlResponse, ResponseError, translate_response};
+use super::response::{ERROR_LIMIT, GraphqlResponse, ResponseError, translate_response};
 use super::variable;
 use super::{ApiSchema, schema, sdl};
 use crate::domain::Domain;
@@ -229,6 +229,7 @@ fn add_failed(answer: &mut GraphqlResponse, failed: Vec<FailedField>) {
             field.place,
         ));
     }
+    answer.errors.truncate(ERROR_LIMIT);
 }
 
 fn assemble(

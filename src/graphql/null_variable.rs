@@ -1,7 +1,7 @@
 //! Variables that are null in a place that takes no null. A variable of a nullable type may stand there when the place has a default
 //! (GraphQL specification, section 5.8.5), so that validation cannot see it.
 
-use apollo_compiler::ast::{Type, Value as Literal};
+use apollo_compiler::ast::{DirectiveList, Type, Value as Literal};
 use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::{ExecutableDocument, Schema};
@@ -24,8 +24,8 @@ pub struct FailedField {
 /// Finds the root fields of an operation that have such a variable.
 ///
 /// # Errors
-/// [`ErrorCode::BadUserInput`] when it stands deeper, or in a fragment: where the answer would have its null is then not known before
-/// something is executed, and nothing is.
+/// [`ErrorCode::BadUserInput`] when it stands deeper, in a fragment, or in `@skip` or `@include`: where the answer would have its null
+/// is then not known before something is executed, and nothing is.
 pub fn find(
     schema: &Schema,
     document: &ExecutableDocument,
@@ -50,8 +50,20 @@ pub fn find(
         schema,
         document,
         null,
+        operation,
+        variables,
     };
-    for (index, selection) in operation.selection_set.selections.iter().enumerate() {
+    let mut index = 0;
+    for selection in &operation.selection_set.selections {
+        let directives = selection.directives();
+        if let Some(name) = walk.directives(directives) {
+            return Err(wrong(name));
+        }
+        if walk.is_left_out(directives) {
+            continue;
+        }
+        let place_in_answer = index;
+        index += 1;
         let Selection::Field(field) = selection else {
             walk.selection(selection)
                 .map_or(Ok(()), |name| Err(wrong(name)))?;
@@ -61,7 +73,7 @@ pub fn find(
             let range = field.line_column_range(&document.sources);
             failed.push(FailedField {
                 response_key: field.response_key().to_string(),
-                index,
+                index: place_in_answer,
                 place: range.map(|range| (range.start.line, range.start.column)),
                 error: wrong(name),
             });
@@ -81,10 +93,23 @@ fn wrong(name: &str) -> ApiError {
     )
 }
 
+/// The conditions of `@skip` and `@include`, each with what it must be to keep the selection.
+fn conditions(directives: &DirectiveList) -> impl Iterator<Item = (bool, &Literal)> {
+    [("skip", false), ("include", true)]
+        .into_iter()
+        .filter_map(|(name, kept_when)| {
+            let directive = directives.get(name)?;
+            let condition = directive.specified_argument_by_name("if")?;
+            Some((kept_when, &**condition))
+        })
+}
+
 struct Walk<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     null: Vec<&'a str>,
+    operation: &'a Operation,
+    variables: &'a Variables,
 }
 
 impl<'a> Walk<'a> {
@@ -96,6 +121,13 @@ impl<'a> Walk<'a> {
     }
 
     fn selection(&self, selection: &Selection) -> Option<&'a str> {
+        let directives = selection.directives();
+        if let Some(name) = self.directives(directives) {
+            return Some(name);
+        }
+        if self.is_left_out(directives) {
+            return None;
+        }
         match selection {
             Selection::Field(field) => self
                 .arguments(field)
@@ -108,6 +140,41 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The null variable that `@skip` or `@include` depends on.
+    fn directives(&self, directives: &DirectiveList) -> Option<&'a str> {
+        conditions(directives).find_map(|(_, condition)| self.null_variable(condition))
+    }
+
+    /// Whether `@skip` or `@include` leave the selection out (GraphQL specification, section 6.3.2).
+    fn is_left_out(&self, directives: &DirectiveList) -> bool {
+        conditions(directives).any(|(kept_when, condition)| {
+            let met = match condition {
+                Literal::Boolean(met) => Some(*met),
+                Literal::Variable(name) => self.boolean(name),
+                _ => None,
+            };
+            met.is_some_and(|met| met != kept_when)
+        })
+    }
+
+    fn boolean(&self, name: &str) -> Option<bool> {
+        match self.variables.get(name) {
+            Some(Value::Boolean(met)) => Some(*met),
+            Some(_) => None,
+            None => {
+                let mut variables = self.operation.variables.iter();
+                let variable = variables.find(|variable| variable.name == name)?;
+                variable.default_value.as_ref()?.to_bool()
+            }
+        }
+    }
+
+    fn null_variable(&self, value: &Literal) -> Option<&'a str> {
+        let name = value.as_variable()?;
+        let mut null = self.null.iter().copied();
+        null.find(|null| *null == name.as_str())
+    }
+
     fn arguments(&self, field: &Field) -> Option<&'a str> {
         field.arguments.iter().find_map(|argument| {
             let definition = field.definition.argument_by_name(&argument.name)?;
@@ -118,11 +185,7 @@ impl<'a> Walk<'a> {
     /// The null variable that stands for a value, or in it, where its type takes no null.
     fn value(&self, value: &Literal, ty: &Type) -> Option<&'a str> {
         match value {
-            Literal::Variable(name) if ty.is_non_null() => self
-                .null
-                .iter()
-                .copied()
-                .find(|null| *null == name.as_str()),
+            Literal::Variable(_) if ty.is_non_null() => self.null_variable(value),
             Literal::List(items) => items
                 .iter()
                 .find_map(|item| self.value(item, ty.item_type())),

@@ -9,7 +9,7 @@ use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
 
 /// How many errors an answer has at most.
-const ERROR_LIMIT: usize = 10;
+pub const ERROR_LIMIT: usize = 10;
 
 /// What a request is answered with (GraphQL specification, section 7.1).
 #[derive(Serialize)]

@@ -81,15 +81,17 @@ impl Range {
         let mut parts = text.split(';').map(str::trim);
         let name = parts.next()?.to_ascii_lowercase();
         let mut weight = 1_000;
+        let mut can_be_made = true;
         for parameter in parts {
             let (key, value) = parameter.split_once('=')?;
             match key.trim().to_ascii_lowercase().as_str() {
                 "q" => weight = parse_weight(value.trim())?,
                 "charset" if value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") => {}
                 // It asks for something else than what is made here.
-                _ => weight = 0,
+                _ => can_be_made = false,
             }
         }
+        let weight = if can_be_made { weight } else { 0 };
         (!name.is_empty()).then_some(Self { name, weight })
     }
 

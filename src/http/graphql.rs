@@ -13,7 +13,7 @@ use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::web::websocket::{WebSocket, WebSocketConfig};
 use poem::{Body, Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::accept::AnswerType;
 use super::authorization::{bearer_token, token_of};
@@ -70,9 +70,7 @@ impl GraphqlEndpoint {
     async fn answer(&self, mut request: Request) -> Result<Response, Failure> {
         match *request.method() {
             Method::OPTIONS => Ok(CrossOrigin::preflight(METHODS)),
-            Method::GET if request.headers().contains_key(header::UPGRADE) => {
-                self.upgrade(request).await
-            }
+            Method::GET if asks_for_socket(request.headers()) => self.upgrade(request).await,
             Method::GET => {
                 let answer_type =
                     AnswerType::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
@@ -162,8 +160,8 @@ impl GraphqlEndpoint {
         let id = request_id(&request).ok_or(Failure::Internal)?;
         let caller = if request.headers().contains_key(header::AUTHORIZATION) {
             let caller = self.authenticate(&request).await?;
-            let expires_in = self.domain.remaining(&caller);
-            Some((caller, expires_in))
+            let expires_at = Instant::now() + self.domain.remaining(&caller);
+            Some((caller, expires_at))
         } else {
             None
         };
@@ -226,12 +224,21 @@ impl Authenticate for SocketAuthentication {
     fn authenticate<'a>(
         &'a self,
         authorization: &'a str,
-    ) -> BoxFuture<'a, Option<(Caller, Duration)>> {
+    ) -> BoxFuture<'a, Option<(Caller, Instant)>> {
         async move {
             let token = token_of(authorization)?;
             let caller = verify(&self.domain, token, self.id).await.ok()?;
-            let expires_in = self.domain.remaining(&caller);
-            Some((caller, expires_in))
+            let expires_at = Instant::now() + self.domain.remaining(&caller);
+            Some((caller, expires_at))
+        }
+        .boxed()
+    }
+
+    fn is_removed<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, bool> {
+        async move {
+            // When it cannot be found out, the operation meets the same failure, and says so.
+            let checked = self.domain.check_still_exists(caller).await;
+            matches!(checked, Err(Error::Unauthenticated))
         }
         .boxed()
     }
@@ -270,6 +277,16 @@ impl Endpoint for GraphqlEndpoint {
         self.cross_origin.admit(headers, origin, is_preflight);
         Ok(response)
     }
+}
+
+/// Whether a WebSocket is asked for. Any other protocol may be left alone (RFC 9110, section 7.8), and clients offer HTTP/2 so.
+fn asks_for_socket(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::UPGRADE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim().eq_ignore_ascii_case("websocket"))
 }
 
 fn check_content(headers: &HeaderMap) -> Result<(), Failure> {

@@ -11,13 +11,13 @@ use futures_util::{SinkExt, StreamExt};
 use poem::web::websocket::{CloseCode, Message, WebSocketStream};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::connection::stopped;
 use super::json;
 use super::parameters;
 use crate::domain::caller::Caller;
-use crate::graphql::error::ErrorCode;
+use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::execution::Api;
 use crate::graphql::response::GraphqlResponse;
 
@@ -45,7 +45,7 @@ pub enum Close {
     BadRequest,
     /// An operation came before the introduction was accepted.
     Unauthorized,
-    /// The token is not good, or has expired.
+    /// The token is not good or has expired, or its user was removed.
     Forbidden,
     /// Another protocol was wanted.
     OtherProtocol,
@@ -73,13 +73,15 @@ impl Close {
     }
 }
 
-/// Says who a token's caller is, and how long the token is good; `None` when it is not.
+/// Says who a token's caller is, and until when the token is good.
 pub trait Authenticate: Send + Sync {
-    /// Verifies the value of an `Authorization` header.
+    /// Verifies the value of an `Authorization` header; `None` when its token is not good.
     fn authenticate<'a>(
         &'a self,
         authorization: &'a str,
-    ) -> futures_util::future::BoxFuture<'a, Option<(Caller, Duration)>>;
+    ) -> futures_util::future::BoxFuture<'a, Option<(Caller, Instant)>>;
+    /// Whether a caller was removed since they were authenticated.
+    fn is_removed<'a>(&'a self, caller: &'a Caller) -> futures_util::future::BoxFuture<'a, bool>;
 }
 
 /// A connection, from its handshake to its end.
@@ -89,7 +91,7 @@ pub struct Connection {
     /// Verifies the token of an introduction.
     pub authenticate: Arc<dyn Authenticate>,
     /// Who asks, when the handshake had a token.
-    pub caller: Option<(Caller, Duration)>,
+    pub caller: Option<(Caller, Instant)>,
     /// Whether the client knows the protocol.
     pub knows_protocol: bool,
     /// Turns true when the server stops.
@@ -179,8 +181,8 @@ impl<'a> Session<'a> {
         }
         let mut stop = self.connection.stop.clone();
         let mut ping = interval(PING_INTERVAL);
-        // Until the introduction this is the time for it, and then the time that the token is good.
-        let mut deadline = Box::pin(sleep(INIT_TIMEOUT));
+        // Until the introduction this is the time for it, and then the end of the token's.
+        let mut deadline = Box::pin(sleep_until(Instant::now() + INIT_TIMEOUT));
         loop {
             let step = tokio::select! {
                 message = receiver.next() => self.receive(message).await,
@@ -193,17 +195,17 @@ impl<'a> Session<'a> {
             };
             match step {
                 Ok(None) => {}
-                Ok(Some(expires_in)) => deadline = Box::pin(sleep(expires_in)),
+                Ok(Some(expires_at)) => deadline = Box::pin(sleep_until(expires_at)),
                 Err(close) => return close,
             }
         }
     }
 
-    /// Takes a message in. Returns how long the token is good when one was accepted.
+    /// Takes a message in. Returns until when the token is good when one was accepted.
     async fn receive(
         &mut self,
         message: Option<Result<Message, std::io::Error>>,
-    ) -> Result<Option<Duration>, Close> {
+    ) -> Result<Option<Instant>, Close> {
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
@@ -224,7 +226,7 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
-    async fn init(&mut self, authorization: &str) -> Result<Option<Duration>, Close> {
+    async fn init(&mut self, authorization: &str) -> Result<Option<Instant>, Close> {
         if self.accepted.is_some() {
             return Err(Close::TooManyInits);
         }
@@ -236,10 +238,13 @@ impl<'a> Session<'a> {
                 .authenticate(authorization)
                 .await
         };
-        let (caller, expires_in) = authenticated.ok_or(Close::Forbidden)?;
+        // The token of the handshake may have expired since.
+        let (caller, expires_at) = authenticated
+            .filter(|(_, expires_at)| *expires_at > Instant::now())
+            .ok_or(Close::Forbidden)?;
         self.accepted = Some(caller);
         self.send::<Value>("connection_ack", None, None).await?;
-        Ok(Some(expires_in))
+        Ok(Some(expires_at))
     }
 
     async fn subscribe(
@@ -251,8 +256,15 @@ impl<'a> Session<'a> {
         if self.handles.contains_key(&id) {
             return Err(Close::SubscriberExists);
         }
+        if self.connection.authenticate.is_removed(&caller).await {
+            return Err(Close::Forbidden);
+        }
         if self.handles.len() >= OPERATION_LIMIT {
-            return Err(Close::BadRequest);
+            let refused = GraphqlResponse::refused(ApiError::new(
+                ErrorCode::Overloaded,
+                "This connection has 100 operations under way: complete one, or open another connection.",
+            ));
+            return self.send("error", Some(&id), Some(refused.errors)).await;
         }
         let request = parameters::from_members(members).map_err(|_malformed| Close::BadRequest)?;
         let api = Arc::clone(&self.connection.api);
@@ -281,8 +293,11 @@ impl<'a> Session<'a> {
     }
 
     /// Tells the client what an operation has to say, unless the operation was ended.
-    async fn tell(&mut self, step: Step) -> Result<Option<Duration>, Close> {
+    async fn tell(&mut self, step: Step) -> Result<Option<Instant>, Close> {
         match step {
+            Step::Answer(_, answer) if answer.has(ErrorCode::Unauthenticated) => {
+                return Err(Close::Forbidden);
+            }
             Step::Answer(key, answer) if self.is_under_way(&key) => {
                 let is_last = answer.data.is_none() || answer.has(ErrorCode::EventsMissed);
                 if is_last {
@@ -321,7 +336,7 @@ impl<'a> Session<'a> {
         self.send_frame(Message::Text(text)).await.map(|_sent| ())
     }
 
-    async fn send_frame(&mut self, frame: Message) -> Result<Option<Duration>, Close> {
+    async fn send_frame(&mut self, frame: Message) -> Result<Option<Instant>, Close> {
         match timeout(SEND_TIMEOUT, self.sender.send(frame)).await {
             Ok(Ok(())) => Ok(None),
             Ok(Err(_)) | Err(_) => Err(Close::Gone),

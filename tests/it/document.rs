@@ -171,3 +171,41 @@ async fn nothing_of_a_document_is_passed_over() {
     let zero = alice.ask("{ credentials(first: -0) { totalCount } }").await;
     assert_eq!(zero.codes(), ["BAD_USER_INPUT"]);
 }
+
+#[tokio::test]
+async fn a_null_variable_counts_only_where_something_depends_on_it() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let skipped = vera
+        .ask_with(
+            "query($order: CredentialOrder, $skip: Boolean!, $keep: Boolean = false) {
+                a: credentials(orderBy: $order) @skip(if: $skip) { totalCount }
+                b: credentials(orderBy: $order) @include(if: $keep) { totalCount }
+                ... @include(if: false) { c: credentials(orderBy: $order) { totalCount } }
+                viewer { name }
+            }",
+            json!({ "order": null, "skip": true }),
+        )
+        .await;
+    assert_eq!(*skipped.data(), json!({ "viewer": { "name": "vera" } }));
+    for directive in ["include", "skip"] {
+        let query =
+            format!("query($if: Boolean = true) {{ viewer @{directive}(if: $if) {{ name }} }}");
+        let refused = vera.ask_with(&query, json!({ "if": null })).await;
+        assert_eq!(refused.codes(), ["BAD_USER_INPUT"], "{directive}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_tells_ten_errors_at_most() {
+    let server = Server::start().await;
+    let fields: String = (0..20)
+        .map(|number| format!("a{number}: credentials(orderBy: $order) {{ totalCount }} "))
+        .collect();
+    let query = format!("query($order: CredentialOrder) {{ {fields} }}");
+    let answer = server
+        .viewer("vera")
+        .ask_with(&query, json!({ "order": null }))
+        .await;
+    assert_eq!(answer.codes().len(), 10);
+}

@@ -376,6 +376,7 @@ async fn the_answer_has_the_type_that_the_client_likes_best() {
     for accept in [
         "text/html;level=1",
         "application/json;version=2",
+        "application/json;charset=latin1;q=1",
         "text/html",
         "application/xml",
         "application/json;q=0",
@@ -389,6 +390,20 @@ async fn the_answer_has_the_type_that_the_client_likes_best() {
             "{accept}"
         );
     }
+}
+
+/// A server may leave an upgrade alone (RFC 9110, section 7.8), and some clients always offer HTTP/2.
+#[tokio::test]
+async fn an_upgrade_to_anything_but_a_socket_is_passed_over() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let request = reqwest::Client::new()
+        .get(server.url("/graphql?query=%7Bviewer%7Bid%7D%7D"))
+        .bearer_auth(&vera.token)
+        .header("connection", "Upgrade, HTTP2-Settings")
+        .header("upgrade", "h2c")
+        .header("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA");
+    answer(request).await.data();
 }
 
 /// A request of which nothing is executed is an answer like any other under the older type, and 400 under the newer.

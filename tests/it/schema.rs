@@ -46,7 +46,11 @@ fn types_fields_arguments_and_values_are_sorted_and_indented_by_two_spaces() {
         match ty {
             ExtendedType::Object(object) => {
                 is_sorted(
-                    object.fields.keys().map(|name| name.as_str()).collect(),
+                    object
+                        .fields
+                        .keys()
+                        .map(apollo_compiler::Name::as_str)
+                        .collect(),
                     name,
                 );
                 for field in object.fields.values() {
@@ -61,11 +65,19 @@ fn types_fields_arguments_and_values_are_sorted_and_indented_by_two_spaces() {
                 }
             }
             ExtendedType::InputObject(input) => is_sorted(
-                input.fields.keys().map(|name| name.as_str()).collect(),
+                input
+                    .fields
+                    .keys()
+                    .map(apollo_compiler::Name::as_str)
+                    .collect(),
                 name,
             ),
             ExtendedType::Enum(values) => is_sorted(
-                values.values.keys().map(|name| name.as_str()).collect(),
+                values
+                    .values
+                    .keys()
+                    .map(apollo_compiler::Name::as_str)
+                    .collect(),
                 name,
             ),
             _ => {}

@@ -430,6 +430,63 @@ async fn the_token_may_come_with_the_handshake() {
 }
 
 #[tokio::test]
+async fn a_removed_user_gets_no_more_on_connections_that_are_open() {
+    let server = Server::start().await;
+    let (alice, ada) = (server.editor("alice"), server.admin("ada"));
+    let bob = server.viewer("bob");
+    let mut asking = Socket::open(&bob).await;
+    let mut following = Socket::open(&bob).await;
+    following.subscribe("1", FOLLOW, json!({})).await;
+    following.settle().await;
+    let mut events = EventStream::open(&bob, FOLLOW, json!({})).await;
+    ada.mutate("deleteUser", json!({ "userId": bob.id().await }))
+        .await
+        .data();
+    alice.create("later").await;
+
+    asking.subscribe("1", "{ viewer { id } }", json!({})).await;
+    assert_eq!(asking.receive().await, Err(4403));
+    assert_eq!(following.receive().await, Err(4403));
+    let (event, data) = events.next().await.unwrap();
+    assert_eq!(event, "next");
+    assert_eq!(data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    assert_eq!(events.next().await.unwrap().0, "complete");
+}
+
+#[tokio::test]
+async fn the_token_of_a_handshake_expires_before_the_introduction_too() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    // The token is good for an hour of the server's clock, and now at its end.
+    server.clock.shift_seconds(3_600);
+    let authorization = format!("Bearer {}", vera.token);
+    let mut socket =
+        Socket::connect(&server, Some("graphql-transport-ws"), Some(&authorization)).await;
+    socket.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.receive().await, Err(4403));
+}
+
+#[tokio::test]
+async fn a_hundred_operations_are_under_way_at_most_and_the_next_is_refused_alone() {
+    let server = Server::start().await;
+    let mut socket = Socket::open(&server.viewer("vera")).await;
+    for number in 0..=100 {
+        socket
+            .subscribe(&number.to_string(), FOLLOW, json!({}))
+            .await;
+    }
+    let refused = socket.receive().await.unwrap();
+    assert_eq!(
+        (&refused["type"], &refused["id"]),
+        (&json!("error"), &json!("100"))
+    );
+    assert_eq!(refused["payload"][0]["extensions"]["code"], "OVERLOADED");
+    socket.send(json!({ "type": "complete", "id": "0" })).await;
+    socket.subscribe("more", FOLLOW, json!({})).await;
+    socket.settle().await;
+}
+
+#[tokio::test]
 async fn a_connection_ends_when_its_token_expires() {
     let server = Server::start().await;
     let vera = server.viewer("vera");
