@@ -24,7 +24,7 @@ pub struct FailedField {
 /// Finds the root fields of an operation that have such a variable.
 ///
 /// # Errors
-/// [`ErrorCode::BadUserInput`] when it stands deeper, in a fragment, or in `@skip` or `@include`: where the answer would have its null
+/// [`ErrorCode::BadUserInput`] when it stands deeper, in a fragment, or in a condition of a root field: where the answer would have its null
 /// is then not known before something is executed, and nothing is.
 pub fn find(
     schema: &Schema,
@@ -69,7 +69,7 @@ pub fn find(
                 .map_or(Ok(()), |name| Err(wrong(name)))?;
             continue;
         };
-        if let Some(name) = walk.arguments(field).filter(|_| !field.ty().is_non_null()) {
+        if let Some(name) = walk.own(field).filter(|_| !field.ty().is_non_null()) {
             let range = field.line_column_range(&document.sources);
             failed.push(FailedField {
                 response_key: field.response_key().to_string(),
@@ -173,6 +173,13 @@ impl<'a> Walk<'a> {
         let name = value.as_variable()?;
         let mut null = self.null.iter().copied();
         null.find(|null| *null == name.as_str())
+    }
+
+    /// The null variable that a field itself fails by: in its arguments, or in a condition of what is selected in it.
+    fn own(&self, field: &Field) -> Option<&'a str> {
+        let mut selections = field.selection_set.selections.iter();
+        self.arguments(field)
+            .or_else(|| selections.find_map(|below| self.directives(below.directives())))
     }
 
     fn arguments(&self, field: &Field) -> Option<&'a str> {

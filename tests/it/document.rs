@@ -194,6 +194,14 @@ async fn a_null_variable_counts_only_where_something_depends_on_it() {
         let refused = vera.ask_with(&query, json!({ "if": null })).await;
         assert_eq!(refused.codes(), ["BAD_USER_INPUT"], "{directive}");
     }
+    let below = vera
+        .ask_with(
+            "query($if: Boolean = true) { viewer { id name @include(if: $if) } credentials { totalCount } }",
+            json!({ "if": null }),
+        )
+        .await;
+    assert_eq!(below.codes(), ["BAD_USER_INPUT"]);
+    assert_eq!(below.body["data"]["viewer"], json!(null));
 }
 
 #[tokio::test]
