@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
+use crate::crypto::master_key::MasterKey;
 use crate::failure::{Failure, FailureKind};
 
 /// The largest key file, in bytes: a key set of fifty keys has room in it.
@@ -140,7 +141,7 @@ pub struct DataDirectoryLock {
 /// Reads a file with a secret key in it. Nobody else may be able to read it.
 ///
 /// # Errors
-/// [`FailureKind::Configuration`] when it is missing, not a file, too large, or readable by others.
+/// [`FailureKind::Configuration`] when it is missing, not a file, too large, another user's, or readable by others.
 pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let file = open_key_file(path)?;
     let metadata = file
@@ -168,6 +169,19 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 /// [`FailureKind::Configuration`] when it is missing, not a file, or too large.
 pub fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read_all(path, open_key_file(path)?)
+}
+
+/// Makes a master key, in a new file.
+///
+/// # Errors
+/// [`FailureKind::InputOutput`] when there is a file of the name already, or none can be written; [`FailureKind::Software`] when
+/// the system's random source fails.
+pub fn create_master_key_file(path: &Path) -> Result<MasterKey, Failure> {
+    let key = MasterKey::generate().map_err(|_unavailable| {
+        Failure::new(FailureKind::Software, "the system's random source failed")
+    })?;
+    write_secret_file(path, key.to_text().as_bytes())?;
+    Ok(key)
 }
 
 /// Writes a new file that only its owner may read, durably. It is there whole or not at all.
@@ -239,7 +253,10 @@ fn open_key_file(path: &Path) -> Result<File, Failure> {
 }
 
 fn read_all(path: &Path, file: File) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut content = Zeroizing::new(Vec::new());
+    // With room for all of it, so that no copy of a part stays behind.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let capacity = usize::try_from(length.min(KEY_FILE_LIMIT_BYTES)).unwrap_or_default();
+    let mut content = Zeroizing::new(Vec::with_capacity(capacity.saturating_add(1)));
     file.take(KEY_FILE_LIMIT_BYTES)
         .read_to_end(&mut content)
         .map_err(|error| Failure::file(path, "read", &error))?;

@@ -16,10 +16,10 @@ use crate::types::keyring::StoredKeyring;
 pub fn open_keyring(database: &Database, master_key: &MasterKey) -> Result<Keyring, Failure> {
     if let Some(stored) = inspect(database)? {
         let opened = Keyring::open(&stored, master_key).map_err(|error| keyring_failure(&error))?;
-        migrate(database)?;
+        apply(database)?;
         return Ok(opened);
     }
-    let mut connection = migrate(database)?;
+    let mut connection = apply(database)?;
     let made = Keyring::generate(master_key).map_err(|error| keyring_failure(&error))?;
     let opened = Keyring::open(&made, master_key).map_err(|error| keyring_failure(&error))?;
     connection
@@ -32,8 +32,12 @@ pub fn open_keyring(database: &Database, master_key: &MasterKey) -> Result<Keyri
 ///
 /// # Errors
 /// [`FailureKind::Configuration`] for a database of a newer version; [`FailureKind::DatabaseUnreachable`] when it cannot be written.
-pub fn migrate(database: &Database) -> Result<DatabaseConnection, Failure> {
+pub fn migrate(database: &Database) -> Result<(), Failure> {
     inspect(database)?;
+    apply(database).map(|_connection| ())
+}
+
+fn apply(database: &Database) -> Result<DatabaseConnection, Failure> {
     let mut connection = database.connect().map_err(store_failure)?;
     let applied = migration::migrate(&mut connection).map_err(store_failure)?;
     if applied > 0 {

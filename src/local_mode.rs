@@ -4,10 +4,11 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::local_token::{LocalGrant, LocalIssuer};
-use crate::crypto::master_key::MasterKey;
 use crate::crypto::random;
 use crate::crypto::token_key::TokenKeys;
-use crate::data_directory::{DataDirectory, read_secret_file, write_secret_file};
+use crate::data_directory::{
+    DataDirectory, create_master_key_file, read_secret_file, write_secret_file,
+};
 use crate::failure::{Failure, FailureKind};
 use crate::keyring_start;
 use crate::store::connection::Database;
@@ -78,8 +79,7 @@ pub fn create_master_key(directory: &DataDirectory) -> Result<(), Failure> {
             directory.database().display()
         )));
     }
-    let key = MasterKey::generate().map_err(no_random)?;
-    write_secret_file(&path, format!("{}\n", key.to_text().as_str()).as_bytes())
+    create_master_key_file(&path).map(|_key| ())
 }
 
 /// Signs a token of a data directory.

@@ -73,10 +73,9 @@ impl Query {
         context: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
-        #[graphql(name = "query")] search: Option<String>,
     ) -> Result<Connection<String, Credential>> {
         query(after, None, first, None, |after, _, first, _| async move {
-            page(context, first.unwrap_or(PAGE_SIZE_DEFAULT), after, search).await
+            page(context, first.unwrap_or(PAGE_SIZE_DEFAULT), after).await
         })
         .await
     }
@@ -86,7 +85,6 @@ async fn page(
     context: &Context<'_>,
     size: usize,
     after: Option<String>,
-    search: Option<String>,
 ) -> Result<Connection<String, Credential>> {
     let has_previous_page = after.is_some();
     let limit = i64::try_from(size)? + 1;
@@ -99,9 +97,6 @@ async fn page(
             .into_boxed();
         if let Some(after) = after {
             query = query.filter(credentials::name_key.gt(after));
-        }
-        if let Some(search) = search {
-            query = query.filter(credentials::name.like(format!("%{search}%")));
         }
         query.load(connection)
     })

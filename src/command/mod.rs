@@ -6,8 +6,10 @@ mod schema;
 mod serve;
 mod token;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use clap::{Parser, Subcommand};
 use credence::config::{LogSettings, ServeSettings};
@@ -101,4 +103,12 @@ fn print(text: &str) -> Result<(), Failure> {
 pub fn tell(text: &str) {
     // When not even this can be written, there is nobody to tell.
     let _told = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    // A path with a null byte in it, which alone cannot be quoted, cannot have been given either.
+    let quoted = shlex::try_quote(&text).map(Cow::into_owned);
+    quoted.unwrap_or_default()
 }

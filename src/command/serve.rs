@@ -1,6 +1,5 @@
 //! `credence serve`.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::process;
 
@@ -11,6 +10,8 @@ use credence::types::clock::Clock;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+
+use super::quoted;
 
 /// Serves until the process is told to stop.
 pub fn run(settings: &ServeSettings) -> Result<(), Failure> {
@@ -55,14 +56,6 @@ fn greeting(app: &App, settings: &ServeSettings) -> String {
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"
     )
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    // A path with a null byte in it, which alone cannot be quoted, cannot have been given either.
-    let quoted = shlex::try_quote(&text).map(Cow::into_owned);
-    quoted.unwrap_or_default()
 }
 
 /// Turns true at the first signal to stop. The second one ends the process at once.

@@ -6,7 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use credence::config::DataSettings;
 use credence::crypto::local_token::LocalGrant;
-use credence::crypto::token::{SUBJECT_LIMIT_BYTES, TOKEN_LIFETIME_LIMIT_SECONDS};
+use credence::crypto::token::{TOKEN_LIFETIME_LIMIT_SECONDS, is_subject};
 use credence::data_directory::DataDirectory;
 use credence::failure::{Failure, FailureKind};
 use credence::local_mode::issue_token;
@@ -69,10 +69,7 @@ pub fn run(arguments: &TokenArguments) -> Result<(), Failure> {
     if !(1..=TOKEN_LIFETIME_LIMIT_SECONDS).contains(&lifetime_seconds) {
         return Err(usage("--expires-in is 1s to 24h".to_owned()));
     }
-    if arguments.sub.is_empty()
-        || arguments.sub.len() > SUBJECT_LIMIT_BYTES
-        || arguments.sub.chars().any(char::is_control)
-    {
+    if !is_subject(&arguments.sub) {
         return Err(usage(
             "--sub has 1 to 255 bytes, and no control characters".to_owned(),
         ));

@@ -81,8 +81,15 @@ impl fmt::Display for KeyringError {
 }
 
 impl From<SealError> for KeyringError {
-    fn from(_sealed: SealError) -> Self {
-        Self::Damaged
+    fn from(error: SealError) -> Self {
+        match error {
+            // Of what the keyring seals, nothing is too long.
+            SealError::SealFailed => Self::RandomUnavailable,
+            SealError::TooShort
+            | SealError::UnknownFormat
+            | SealError::OtherKey
+            | SealError::NotAuthentic => Self::Damaged,
+        }
     }
 }
 

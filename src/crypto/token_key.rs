@@ -281,19 +281,19 @@ impl KeySetEntry {
         if !verifies {
             return Ok(None);
         }
-        let (algorithm, name) = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) if self.alg.as_deref() == Some("PS256") => (Algorithm::PS256, "PS256"),
-            ("RSA", _) if self.alg.as_deref() == Some("RS256") => (Algorithm::RS256, "RS256"),
-            ("RSA", _) => match rsa {
-                RsaAlgorithm::Rs256 => (Algorithm::RS256, "RS256"),
-                RsaAlgorithm::Ps256 => (Algorithm::PS256, "PS256"),
+        let algorithm = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", _) => match self.alg.as_deref() {
+                Some("PS256") => Algorithm::PS256,
+                Some("RS256") => Algorithm::RS256,
+                _ => rsa.algorithm(),
             },
-            ("EC", Some("P-256")) => (Algorithm::ES256, "ES256"),
-            ("EC", Some("P-384")) => (Algorithm::ES384, "ES384"),
-            ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, "EdDSA"),
+            ("EC", Some("P-256")) => Algorithm::ES256,
+            ("EC", Some("P-384")) => Algorithm::ES384,
+            ("OKP", Some("Ed25519")) => Algorithm::EdDSA,
             _ => return Ok(None),
         };
-        if self.alg.as_deref().is_some_and(|alg| alg != name) {
+        let is_of_another = |alg: &str| alg.parse() != Ok(algorithm);
+        if self.alg.as_deref().is_some_and(is_of_another) {
             return Ok(None);
         }
         let key = match algorithm {

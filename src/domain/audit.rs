@@ -24,6 +24,7 @@ use crate::types::user::{User, UserKey};
 pub(super) struct Recorder {
     ids: IdSource,
     clock: Clock,
+    now: Timestamp,
     actor: UserKey,
     request_id: Id<Request>,
     changes: Vec<CredentialChange>,
@@ -51,9 +52,17 @@ impl<'a> Subject<'a> {
 }
 
 impl Recorder {
-    /// The present time: that of the events and of what they record.
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// Begins the transaction, or begins it again.
+    pub(super) fn begin(&self) -> Self {
+        Self {
+            now: self.clock.now(),
+            ..self.clone()
+        }
+    }
+
+    /// The time of the transaction: that of its events and of what they record.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Adds an event.
@@ -63,10 +72,9 @@ impl Recorder {
         action: AuditAction,
         subject: &Subject<'_>,
     ) -> Result<(), Error> {
-        let now = self.clock.now();
         let event = AuditEvent {
-            id: self.ids.next_at(now),
-            occurred_at: now,
+            id: self.ids.next_at(self.now),
+            occurred_at: self.now,
             action,
             actor_issuer: self.actor.issuer.clone(),
             actor_subject: self.actor.subject.clone(),
@@ -105,6 +113,7 @@ impl Domain {
         Recorder {
             ids: self.ids.clone(),
             clock: self.clock.clone(),
+            now: self.clock.now(),
             actor: caller.user.key.clone(),
             request_id: caller.request_id,
             changes: Vec::new(),

@@ -153,18 +153,20 @@ impl Domain {
 
     async fn user_of(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {
         let now = self.clock.now();
+        if let Some(known) = self.known_users.find(&token.user, now)
+            && is_up_to_date(&known.user, token)
+        {
+            self.refuse_removed(token.issued_at_seconds, known.removed_at)?;
+            return Ok(known.user);
+        }
         let removals = self.known_users.removals();
-        let known = match self.known_users.find(&token.user, now) {
-            Some(known) => Some(known),
-            None => self.read_user(&token.user, now).await?,
-        };
-        let known = match known {
+        let known = match self.read_user(&token.user, now).await? {
             Some(known) if is_up_to_date(&known.user, token) => {
                 self.refuse_removed(token.issued_at_seconds, known.removed_at)?;
                 known
             }
             _ => match self.write_user(token, now).await {
-                // Another request of the same user made them first.
+                // Another request of the same user made them first, or they were removed meanwhile.
                 Err(Error::Overtaken) => self.write_user(token, now).await?,
                 outcome => outcome?,
             },
@@ -206,9 +208,14 @@ impl Domain {
                 check_removal(token.issued_at_seconds, removed_at, leeway_seconds)?;
                 let user = if let Some(mut user) = user::find_user_by_key(connection, &token.user)?
                 {
-                    user.profile = merged(&user.profile, &token.profile);
-                    user.profile_issued_at_seconds = token.issued_at_seconds;
-                    user::update_profile(connection, &user)?;
+                    // A later token may have come first.
+                    if !is_up_to_date(&user, &token) {
+                        user.profile = merged(&user.profile, &token.profile);
+                        user.profile_issued_at_seconds = token.issued_at_seconds;
+                        if user::update_profile(connection, &user)? == 0 {
+                            return Err(Error::Overtaken);
+                        }
+                    }
                     user
                 } else {
                     let user = User {
@@ -268,8 +275,11 @@ fn check_removal(
 
 /// Whether a token says nothing new of its user: an older one does not count.
 fn is_up_to_date(user: &User, token: &VerifiedToken) -> bool {
+    let says_nothing_new =
+        |claimed: &Option<String>, stored: &Option<String>| claimed.is_none() || claimed == stored;
     token.issued_at_seconds < user.profile_issued_at_seconds
-        || merged(&user.profile, &token.profile) == user.profile
+        || says_nothing_new(&token.profile.name, &user.profile.name)
+            && says_nothing_new(&token.profile.email, &user.profile.email)
 }
 
 /// What a token does not say leaves what an earlier one said.

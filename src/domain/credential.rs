@@ -83,18 +83,6 @@ impl Domain {
         arguments: &PageArguments,
     ) -> Result<(Page<Credential>, ListKey), Error> {
         caller.require(Scope::CredentialsRead)?;
-        self.list_credentials(list, arguments).await
-    }
-
-    /// A page of credentials that whoever has come so far may see: those of a user who is seen.
-    ///
-    /// # Errors
-    /// [`Error::BadArgument`] for bad page arguments.
-    pub async fn list_credentials(
-        &self,
-        list: &CredentialList,
-        arguments: &PageArguments,
-    ) -> Result<(Page<Credential>, ListKey), Error> {
         let filter = list.filter()?;
         let key = list.key(&filter);
         let request = self.page_request::<CredentialPlace>(&key, arguments)?;
@@ -108,11 +96,16 @@ impl Domain {
         Ok((page, key))
     }
 
-    /// How many credentials a list has that the caller was given a page of.
+    /// How many credentials a list has.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] and its like.
-    pub async fn count_credentials(&self, list: &CredentialList) -> Result<i64, Error> {
+    /// [`Error::Forbidden`] without `credentials:read`.
+    pub async fn count_credentials(
+        &self,
+        caller: &Caller,
+        list: &CredentialList,
+    ) -> Result<i64, Error> {
+        caller.require(Scope::CredentialsRead)?;
         let filter = list.filter()?;
         let count = self
             .store

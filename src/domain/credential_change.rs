@@ -57,7 +57,7 @@ impl Domain {
         };
         refuse_visible_value(&name, &value)?;
         let now = self.clock.now();
-        let created = Credential {
+        let draft = Credential {
             id: self.ids.next(),
             name: name.as_str().to_owned(),
             name_key: name.key().to_owned(),
@@ -67,15 +67,22 @@ impl Domain {
             updated_at: now,
             value_updated_at: now,
         };
-        let sealed = seal(&self.keyring, &value, &created)?;
+        let sealed = seal(&self.keyring, &value, &draft)?;
         self.change(caller, move |connection, recorder| {
+            // It is created when its transaction begins, which may have waited.
+            let created = Credential {
+                created_at: recorder.now(),
+                updated_at: recorder.now(),
+                value_updated_at: recorder.now(),
+                ..draft.clone()
+            };
             credential::insert_credential(connection, &created, &sealed).map_err(name_taken)?;
             recorder.record(
                 connection,
                 AuditAction::CredentialCreated,
                 &Subject::credential(&created),
             )?;
-            Ok(created.clone())
+            Ok(created)
         })
         .await
     }

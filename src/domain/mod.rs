@@ -92,7 +92,7 @@ impl Domain {
         let recorder = self.recorder(caller);
         let work = Arc::new(move |connection: &mut DatabaseConnection| {
             check(connection)?;
-            let mut recorder = recorder.clone();
+            let mut recorder = recorder.begin();
             let answer = work(connection, &mut recorder)?;
             Ok((answer, recorder.into_changes()))
         });

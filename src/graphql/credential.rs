@@ -122,7 +122,10 @@ impl CredentialConnection {
 
     /// How many credentials match, on all pages together. Counted only when asked for.
     async fn total_count(&self, context: &Context<'_>) -> Result<i32, ApiError> {
-        let count = context.domain().count_credentials(&self.list).await?;
+        let count = context
+            .domain()
+            .count_credentials(context.caller(), &self.list)
+            .await?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 }

@@ -77,7 +77,10 @@ impl User {
             ..order_by.list(query)
         };
         let arguments = page_arguments(after, before, first, last);
-        let (page, key) = context.domain().list_credentials(&list, &arguments).await?;
+        let (page, key) = context
+            .domain()
+            .credentials(context.caller(), &list, &arguments)
+            .await?;
         Ok(CredentialConnection {
             listed: Listed { page, key },
             list,

@@ -37,11 +37,11 @@ pub struct CredentialError {
 /// What can be wrong with an input.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialErrorCode {
-    /// The text is empty, or only white space.
+    /// The value is empty, or the text is empty or only white space.
     Blank,
     /// The text is too long.
     TooLong,
-    /// The text has characters that are not allowed, or the number or list is out of range.
+    /// The text has characters that are not allowed, the name shows the value, or a removed user's credentials are to go to that user.
     Invalid,
     /// Another credential has the name.
     Taken,

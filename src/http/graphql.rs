@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, stream};
 use poem::error::ReadBodyError;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::web::websocket::{WebSocket, WebSocketConfig};
@@ -116,7 +116,7 @@ impl GraphqlEndpoint {
         if answer_type != AnswerType::EventStream {
             return Err(Failure::SubscriptionNeedsStream);
         }
-        let answers = until_missed(self.api.follow(caller, prepared));
+        let answers = self.api.follow(caller, prepared);
         Ok(event_stream::response(
             answers,
             expires_in,
@@ -201,18 +201,6 @@ impl GraphqlEndpoint {
             });
         Ok(upgraded.into_response())
     }
-}
-
-/// Ends a subscription after the error that ends it.
-fn until_missed(
-    answers: impl futures_util::Stream<Item = GraphqlResponse> + Send + 'static,
-) -> impl futures_util::Stream<Item = GraphqlResponse> + Send + 'static {
-    let mut ended = false;
-    answers.take_while(move |answer| {
-        let go_on = !ended;
-        ended = answer.has(ErrorCode::EventsMissed);
-        async move { go_on }
-    })
 }
 
 struct SocketAuthentication {

@@ -15,7 +15,7 @@ impl Endpoint for Alive {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(report(&request, true))
+        Ok(refused(&request).unwrap_or_else(|| report(true)))
     }
 }
 
@@ -26,14 +26,20 @@ impl Endpoint for Ready {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(report(&request, self.0.is_ready().await))
+        // Finding it out costs a write.
+        Ok(match refused(&request) {
+            Some(refused) => refused,
+            None => report(self.0.is_ready().await),
+        })
     }
 }
 
-fn report(request: &Request, good: bool) -> Response {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Failure::MethodNotAllowed("GET, HEAD").response();
-    }
+fn refused(request: &Request) -> Option<Response> {
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    (!is_read).then(|| Failure::MethodNotAllowed("GET, HEAD").response())
+}
+
+fn report(good: bool) -> Response {
     let (status, body) = if good {
         (StatusCode::OK, "ok\n")
     } else {

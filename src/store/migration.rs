@@ -66,18 +66,24 @@ pub fn is_newer(connection: &mut DatabaseConnection) -> Result<bool, StoreError>
     let applied: Vec<String> = __diesel_schema_migrations::table
         .select(__diesel_schema_migrations::version)
         .load(connection)?;
-    let known = embedded_names();
-    let is_known = |version: &String| known.iter().any(|name| name.starts_with(version.as_str()));
+    let known = embedded();
+    let is_known = |version: &String| {
+        known
+            .iter()
+            .any(|migration| migration.name().version() == version.as_str().into())
+    };
     Ok(!applied.iter().all(is_known))
 }
 
 /// The names of the migrations in the binary.
 #[must_use]
 pub fn embedded_names() -> Vec<String> {
-    let migrations: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
-        SQLITE.migrations().unwrap_or_default();
-    migrations
+    embedded()
         .iter()
         .map(|migration| migration.name().to_string())
         .collect()
+}
+
+fn embedded() -> Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> {
+    SQLITE.migrations().unwrap_or_default()
 }

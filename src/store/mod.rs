@@ -69,8 +69,7 @@ impl Store {
         self.reads.read(work).await
     }
 
-    /// Runs `work` in a transaction and answers when it is durable. It may run more than once, as a whole; when it returns
-    /// an error, nothing of it stays.
+    /// Runs `work` in a transaction and answers when it is durable; when it returns an error, nothing of it stays.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] when too many wait, [`StoreError::Unavailable`] when the transaction cannot begin or

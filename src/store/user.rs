@@ -216,23 +216,18 @@ pub fn list_users(
     if !term.is_empty() {
         query = query.filter(contains(term));
     }
+    // The first comparison is what the index needs; the second breaks ties.
     if let Some(place) = &request.after {
-        let same_name = users::name_key.eq(&place.name_key);
-        let behind = users::id.gt(place.id.as_bytes().as_slice());
-        query = query.filter(
-            users::name_key
-                .gt(&place.name_key)
-                .or(same_name.and(behind)),
-        );
+        let is_behind = users::name_key
+            .gt(&place.name_key)
+            .or(users::id.gt(place.id.as_bytes().as_slice()));
+        query = query.filter(users::name_key.ge(&place.name_key).and(is_behind));
     }
     if let Some(place) = &request.before {
-        let same_name = users::name_key.eq(&place.name_key);
-        let before = users::id.lt(place.id.as_bytes().as_slice());
-        query = query.filter(
-            users::name_key
-                .lt(&place.name_key)
-                .or(same_name.and(before)),
-        );
+        let is_before = users::name_key
+            .lt(&place.name_key)
+            .or(users::id.lt(place.id.as_bytes().as_slice()));
+        query = query.filter(users::name_key.le(&place.name_key).and(is_before));
     }
     query = match request.side {
         Side::First => query.order((users::name_key.asc(), users::id.asc())),

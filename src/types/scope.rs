@@ -11,7 +11,7 @@ pub enum Scope {
     CredentialsManage,
     /// Resolve credentials to their values. No role of a person has it.
     CredentialsResolve,
-    /// Declare what a consumer refers to.
+    /// Ask what became of credentials, by their IDs.
     ReferencesDeclare,
     /// See and remove users.
     UsersManage,
@@ -111,7 +111,7 @@ pub enum Role {
     Editor,
     /// Does everything but resolve.
     Admin,
-    /// Resolves, and nothing else.
+    /// Resolves, finds single credentials and follows changes.
     Runtime,
 }
 

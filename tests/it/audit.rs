@@ -301,3 +301,23 @@ async fn an_event_says_which_user_it_is_about() {
     ] });
     assert_eq!(*answer.field(), expected);
 }
+
+#[tokio::test]
+async fn an_event_and_what_it_records_have_one_time() {
+    let server = Server::start().await;
+    let (alice, ada) = (server.editor("alice"), server.admin("ada"));
+    for number in 0..50 {
+        alice.create(&format!("credential {number:02}")).await;
+    }
+    let answer = alice
+        .ask("{ credentials(first: 50) { nodes { id createdAt } } }")
+        .await;
+    let created: Vec<Value> = answer.field()["nodes"].as_array().unwrap().clone();
+    let told = events(&ada, json!({ "first": 50 })).await;
+    for (credential, event) in created.iter().zip(told.iter().rev()) {
+        assert_eq!(
+            (&event["credentialId"], &event["occurredAt"]),
+            (&credential["id"], &credential["createdAt"])
+        );
+    }
+}

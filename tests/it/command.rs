@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use credence::crypto::master_key::MasterKey;
@@ -193,10 +193,31 @@ fn the_files_of_a_data_directory_are_their_owners_alone() {
 }
 
 #[test]
-fn the_start_says_what_to_do_next() {
+fn the_commands_that_the_start_prints_work_as_they_are_printed() {
     let directory = directory();
-    let server = ServerProcess::start(&directory.path().join("data"), Stdio::null(), &[]);
-    assert!(server.greeting.contains("/graphql"), "{}", server.greeting);
+    let data = directory.path().join("it's data");
+    let mut server = ServerProcess::start(&data, Stdio::null(), &[]);
+    server.signal("TERM");
+    assert!(server.child.wait().unwrap().success());
+    let greeting = server.output();
+    let printed: String = greeting
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(
+        greeting.ends_with("Ctrl-C stops the server.\n"),
+        "{greeting}"
+    );
+
+    let again = ServerProcess::start(&data, Stdio::null(), &[]);
+    let script = printed.replace(&server.address, &again.address);
+    let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    let answer = stdout(&output);
+    assert!(
+        answer.starts_with("{\"data\":{\"viewer\":{\"id\":\""),
+        "{script}{answer}"
+    );
 }
 
 #[test]
@@ -763,7 +784,7 @@ fn a_key_file_that_is_a_pipe_is_refused_and_not_waited_for() {
     let directory = directory();
     let pipe = directory.path().join("pipe");
     assert!(
-        std::process::Command::new("mkfifo")
+        Command::new("mkfifo")
             .arg(&pipe)
             .status()
             .unwrap()
@@ -801,7 +822,7 @@ fn on_a_full_disk_nothing_is_changed_or_resolved_and_everybody_is_told() {
         env!("CARGO_BIN_EXE_credence"),
         text(&data)
     );
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command.arg("-c").arg(serve).stdin(Stdio::null());
     let server = ServerProcess::spawn(command, Stdio::from(File::create(&log_path).unwrap()));
     let admin = ServerProcess::token(&data, "ada", "admin");

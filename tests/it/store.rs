@@ -217,7 +217,7 @@ fn the_embedded_migrations_are_those_on_disk_and_both_databases_have_the_same() 
     }
 }
 
-/// `src/store/schema.rs` names the columns that both databases have, in the order of the tables.
+/// `src/store/schema.rs` names the columns that both databases have and the program reads or writes, in the order of the tables.
 #[test]
 fn the_tables_are_those_that_diesel_knows() {
     let (_directory, database) = migrated();

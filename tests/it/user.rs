@@ -260,3 +260,72 @@ async fn a_user_without_an_email_claim_has_none() {
         Value::Null
     );
 }
+
+/// Two of a name are told apart by their IDs.
+#[tokio::test]
+async fn users_are_paged_from_both_ends() {
+    let server = Server::start().await;
+    let ada = server.admin("ada");
+    for subject in ["Eve", "bob", "EVE", "eve", "carol"] {
+        server.viewer(subject).id().await;
+    }
+    let expected = ["ada", "bob", "carol", "Eve", "EVE", "eve"];
+    let query = "query($first: Int, $after: String, $last: Int, $before: String) {
+        users(first: $first, after: $after, last: $last, before: $before) {
+            nodes { subject } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        }
+    }";
+    for size in [1, 2, 4] {
+        let (mut forwards, mut backwards) = (Vec::new(), Vec::new());
+        for (walked, count, cursor, more, next) in [
+            (&mut forwards, "first", "after", "hasNextPage", "endCursor"),
+            (
+                &mut backwards,
+                "last",
+                "before",
+                "hasPreviousPage",
+                "startCursor",
+            ),
+        ] {
+            let mut place = Value::Null;
+            loop {
+                let answer = ada
+                    .ask_with(query, json!({ count: size, cursor: place }))
+                    .await;
+                let page = answer.field();
+                let subjects = page["nodes"].as_array().unwrap().iter();
+                walked.push(
+                    subjects
+                        .map(|node| node["subject"].clone())
+                        .collect::<Vec<_>>(),
+                );
+                place = page["pageInfo"][next].clone();
+                if page["pageInfo"][more] == false {
+                    break;
+                }
+            }
+        }
+        backwards.reverse();
+        assert_eq!(forwards.concat(), expected, "{size}");
+        assert_eq!(backwards.concat(), expected, "{size}");
+    }
+}
+
+/// What the scope does not allow at the root it does not allow below a user either.
+#[tokio::test]
+async fn a_users_credentials_are_listed_to_who_may_list_credentials() {
+    let server = Server::start().await;
+    let id = server.editor("alice").create("alices").await;
+    let query =
+        "query($id: ID!) { credential(id: $id) { owner { name credentials { nodes { name } } } } }";
+    let refused = server.runtime().ask_with(query, json!({ "id": id })).await;
+    assert_eq!(refused.codes(), ["FORBIDDEN"]);
+    let seen = server
+        .viewer("vera")
+        .ask_with(query, json!({ "id": id }))
+        .await;
+    assert_eq!(
+        seen.field()["owner"]["credentials"]["nodes"],
+        json!([{ "name": "alices" }])
+    );
+}

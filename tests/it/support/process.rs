@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 /// The command with these arguments, and none of this process's settings.
 pub fn credence(arguments: &[&str]) -> Command {
@@ -33,7 +34,7 @@ pub fn stdout(output: &Output) -> String {
 pub struct ServerProcess {
     pub child: Child,
     pub address: String,
-    pub greeting: String,
+    reader: Option<JoinHandle<String>>,
 }
 
 impl ServerProcess {
@@ -58,13 +59,21 @@ impl ServerProcess {
                 || panic!("the server did not start: {greeting}"),
                 |(address, _)| address.to_owned(),
             );
-        // Nothing may be lost when the server writes more than the pipe holds.
-        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        // The server must not wait for a reader when it writes more than the pipe holds.
+        let reader = std::thread::spawn(move || {
+            output.read_to_string(&mut greeting).unwrap();
+            greeting
+        });
         Self {
             child,
             address,
-            greeting,
+            reader: Some(reader),
         }
+    }
+
+    /// All that the server wrote to its standard output, when it has ended.
+    pub fn output(&mut self) -> String {
+        self.reader.take().unwrap().join().unwrap()
     }
 
     /// Sends a signal by name.
