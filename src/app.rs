@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use crate::config::{ServeSettings, TokenSettings};
@@ -22,6 +22,10 @@ use crate::local_mode::{self, SigningKey};
 use crate::store::connection::Database;
 use crate::store::{Store, StoreEnd};
 use crate::types::clock::Clock;
+
+/// How many connections the kernel keeps until they are accepted, if its own limit is not lower. With the usual 128 a burst leaves
+/// clients behind that believe to be connected, and are answered by nobody.
+const WAITING_LIMIT_CONNECTIONS: u32 = 4_096;
 
 /// A server that is ready to serve.
 pub struct App {
@@ -42,6 +46,10 @@ impl App {
     ///
     /// # Errors
     /// A [`Failure`] that says what to do.
+    #[expect(
+        clippy::unused_async,
+        reason = "listening works within the runtime only, and an asynchronous function runs nowhere else"
+    )]
     pub async fn start(settings: &ServeSettings, clock: Clock) -> Result<Self, Failure> {
         let is_local = settings.tokens.is_local();
         check_address(settings, is_local)?;
@@ -49,7 +57,7 @@ impl App {
         let lock = directory.lock()?;
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
-        let listener = listen(settings.listen).await?;
+        let listener = listen(settings.listen)?;
         let master_key = read_master_key(settings, &directory, is_local)?;
         let database = Database::Sqlite(directory.database());
         directory.touch_database()?;
@@ -151,8 +159,19 @@ fn read_master_key(
         .map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listening = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // Connections of a server that ran here before may not have ended yet.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(WAITING_LIMIT_CONNECTIONS)
+    };
+    listening().map_err(|error: std::io::Error| {
         let message = format!("cannot listen at {address}: {}", error.kind());
         Failure::new(FailureKind::InputOutput, message)
     })

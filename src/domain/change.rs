@@ -8,13 +8,13 @@ use super::Domain;
 use super::caller::Caller;
 use super::credential::READERS;
 use super::error::Error;
-use crate::types::change::CredentialChange;
+use crate::types::change::{CredentialChange, Told};
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 
 /// Changes, as they are made. Dropped when nobody follows them any more.
 pub struct ChangesFollowed {
-    changes: broadcast::Receiver<CredentialChange>,
+    changes: broadcast::Receiver<Told>,
     only: Option<Id<Credential>>,
     domain: Arc<Domain>,
     caller: Caller,
@@ -44,18 +44,21 @@ impl ChangesFollowed {
     /// The next change; `None` when there will be none.
     ///
     /// # Errors
-    /// [`Error::EventsMissed`] when the follower was too slow: what is remembered of credentials may be wrong.
+    /// [`Error::EventsMissed`] when the follower was too slow, or nobody knows whether a change was kept: what is
+    /// remembered of credentials may be wrong.
     /// [`Error::Unauthenticated`] when the follower's user was removed. Otherwise that it could not be found out. Nothing follows an
     /// error.
     pub async fn next(&mut self) -> Option<Result<CredentialChange, Error>> {
         loop {
             match self.changes.recv().await {
-                Ok(change) if self.only.is_none_or(|id| id == change.credential_id) => {
+                Ok(Told::Change(change))
+                    if self.only.is_none_or(|id| id == change.credential_id) =>
+                {
                     let exists = self.domain.check_still_exists(&self.caller).await;
                     return Some(exists.map(|()| change));
                 }
-                Ok(_of_another) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => {
+                Ok(Told::Change(_of_another)) => {}
+                Ok(Told::Missed) | Err(broadcast::error::RecvError::Lagged(_)) => {
                     return Some(Err(Error::EventsMissed));
                 }
                 Err(broadcast::error::RecvError::Closed) => return None,

@@ -1,8 +1,16 @@
-//! The token of a request (RFC 6750, section 2.1): in the `Authorization` header, and nowhere else.
+//! The token of a request (RFC 6750, section 2.1): in the `Authorization` header, and nowhere else. And who it speaks for.
 
 use poem::http::{HeaderMap, header};
+use tokio::time::Instant;
 
 use super::failure::{Challenge, Failure};
+use crate::domain;
+use crate::domain::Domain;
+use crate::domain::authentication::AuthenticationError;
+use crate::domain::caller::Caller;
+use crate::domain::error::Error;
+use crate::graphql::error::{ApiError, ErrorCode};
+use crate::types::id::Id;
 
 /// The token.
 ///
@@ -27,4 +35,37 @@ pub fn token_of(value: &str) -> Option<&str> {
     scheme
         .eq_ignore_ascii_case("Bearer")
         .then_some(token.trim_matches(' '))
+}
+
+/// Finds out who a token speaks for. Why it is refused is for the log.
+///
+/// # Errors
+/// [`Failure::Unauthenticated`] for a token that is not good; otherwise why it could not be found out.
+pub async fn verify(
+    domain: &Domain,
+    token: &str,
+    id: Id<domain::Request>,
+) -> Result<Caller, Failure> {
+    let reason = match domain.authenticate(token, id).await {
+        Ok(caller) => return Ok(caller),
+        Err(AuthenticationError::Failed(error)) => return Err(failure_of(error)),
+        Err(AuthenticationError::Token(problem)) => problem.as_str(),
+        Err(AuthenticationError::RemovedUser) => "removed_user",
+    };
+    tracing::info!(request_id = %id, reason, "a token was refused");
+    Err(Failure::Unauthenticated(Challenge::TokenInvalid))
+}
+
+/// When the caller's token ends.
+pub fn end_of_token(domain: &Domain, caller: &Caller) -> Instant {
+    Instant::now() + domain.remaining(caller)
+}
+
+/// Why nobody could be found out about. The translation tells the log.
+fn failure_of(error: Error) -> Failure {
+    match ApiError::from(error).code {
+        ErrorCode::Overloaded => Failure::Overloaded,
+        ErrorCode::Unavailable => Failure::Unavailable,
+        _ => Failure::Internal,
+    }
 }

@@ -16,6 +16,7 @@ use poem::http::StatusCode;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint as _, Request};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -25,8 +26,10 @@ use super::Endpoint;
 use super::framing::AmbiguousLength;
 use super::header_deadline::{HeaderDeadline, Requests};
 
-/// How many connections there may be; more wait in the kernel.
-const CONNECTION_LIMIT: usize = 1_024;
+/// How many connections there may be, WebSockets included; more wait in the kernel.
+const CONNECTION_LIMIT: u16 = 1_024;
+/// How long a client may leave what was sent to it unread, once its connection holds no more.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client may take to send a header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent between two requests.
@@ -40,6 +43,12 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The place of a connection among those that there may be. What becomes of the connection keeps it.
+#[derive(Clone)]
+pub struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// Returns when the server is told to stop, or nobody is left who could tell it.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Its value, once it has come, is not of interest.
@@ -48,14 +57,14 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Serves until `stop` turns true, then lets the requests under way finish.
 pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT.into()));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = stopped(&mut stop) => break,
         };
-        let Some((stream, peer, place)) = accepted else {
+        let Some((stream, peer, permit)) = accepted else {
             sleep(BACK_OFF).await;
             continue;
         };
@@ -64,12 +73,18 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::R
             peer,
             Arc::clone(&endpoint),
             stop.clone(),
-            place,
+            Place {
+                _permit: Arc::new(permit),
+            },
         ));
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let all_closed = async { while connections.join_next().await.is_some() {} };
+    // A socket is no longer among the connections that are joined, but keeps its place.
+    let all_closed = async {
+        while connections.join_next().await.is_some() {}
+        let _all_places = places.acquire_many(CONNECTION_LIMIT.into()).await;
+    };
     if timeout(STOP_TIMEOUT, all_closed).await.is_err() {
         tracing::warn!(
             "requests were cut off: they took more than 10 seconds after the server was told to stop"
@@ -97,10 +112,13 @@ async fn serve_connection(
     peer: SocketAddr,
     endpoint: Endpoint,
     mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 ) {
     // Answers are small and whole: waiting to send more together only delays them. Without it the connection still works.
     let _immediate = stream.set_nodelay(true);
+    // The kernel closes the connection of a client that reads nothing more (RFC 5482).
+    let unread_milliseconds = u32::try_from(UNREAD_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+    let _limited = set_tcp_user_timeout(&stream, unread_milliseconds);
     let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
     let remote = RemoteAddr(peer.into());
     let requests = Requests::default();
@@ -110,6 +128,7 @@ async fn serve_connection(
         let requests = requests.clone();
         let endpoint = Arc::clone(&endpoint);
         let mut request: Request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
+        request.extensions_mut().insert(place.clone());
         if requests.is_ambiguous() {
             request.extensions_mut().insert(AmbiguousLength);
         }

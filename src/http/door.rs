@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use poem::http::{HeaderName, HeaderValue, StatusCode, Version, header};
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument;
 
+use super::cross_origin::CrossOrigin;
 use super::failure::Failure;
 use super::framing::AmbiguousLength;
 use crate::domain;
@@ -21,12 +22,17 @@ const URL_LIMIT_BYTES: usize = 16 * 1024;
 pub struct Door<E> {
     routes: E,
     domain: Arc<Domain>,
+    cross_origin: CrossOrigin,
 }
 
 impl<E> Door<E> {
     /// A door before these routes.
-    pub const fn new(routes: E, domain: Arc<Domain>) -> Self {
-        Self { routes, domain }
+    pub const fn new(routes: E, domain: Arc<Domain>, cross_origin: CrossOrigin) -> Self {
+        Self {
+            routes,
+            domain,
+            cross_origin,
+        }
     }
 }
 
@@ -37,6 +43,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         // A client's own ID is not taken over: it could be that of another request.
         let id = self.domain.next_request_id();
         request.extensions_mut().insert(id);
+        let origin = self.cross_origin.allowed_origin(&request);
+        let is_preflight = request.method() == Method::OPTIONS;
         let span = tracing::info_span!("request", %id);
         let answered = match check(&request) {
             Ok(()) => self.routes.call(request).instrument(span).await,
@@ -48,6 +56,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
             Err(_library_text) => Failure::Internal.response(),
         };
         let headers = response.headers_mut();
+        self.cross_origin.admit(headers, origin, is_preflight);
         if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }

@@ -1,7 +1,6 @@
 //! Answers as server-sent events (HTML Living Standard, section 9.2), in the distinct connections mode of the GraphQL over
 //! server-sent events protocol: an event `next` for each answer, and `complete` when there are no more.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream};
@@ -10,6 +9,7 @@ use poem::http::StatusCode;
 use poem::{Body, Response};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::{Instrument, Span};
 
 use super::connection::stopped;
 use crate::graphql::error::{ApiError, ErrorCode};
@@ -37,12 +37,14 @@ pub fn response(
         stop,
         ended: false,
     };
-    let events = stream::unfold(state, State::next).map(Ok::<String, Infallible>);
+    // The body is read when the request has been answered: its errors are still told under the request's ID.
+    let span = Span::current();
+    let events = stream::unfold(state, move |state| state.next().instrument(span.clone()));
     Response::builder()
         .status(StatusCode::OK)
         .content_type(CONTENT_TYPE)
         .body(Body::from_bytes_stream(
-            events.map(|event| event.map_err(std::io::Error::other)),
+            events.map(Ok::<String, std::io::Error>),
         ))
 }
 

@@ -1,68 +1,63 @@
 //! The GraphQL endpoint (GraphQL over HTTP, draft of the GraphQL Foundation): one URL for queries, mutations and subscriptions.
 //!
-//! POST takes JSON. GET takes queries only, so that no link of another page can change anything. A GET that asks for it becomes a
+//! POST takes JSON. GET takes no mutations, so that no link of another page can change anything. A GET that asks for it becomes a
 //! WebSocket.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, stream};
+use futures_util::stream;
 use poem::error::ReadBodyError;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::web::websocket::{WebSocket, WebSocketConfig};
 use poem::{Body, Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use super::accept::AnswerType;
-use super::authorization::{bearer_token, token_of};
+use super::authorization::{bearer_token, end_of_token, verify};
+use super::connection::Place;
 use super::cross_origin::CrossOrigin;
 use super::door::request_id;
 use super::event_stream;
-use super::failure::{Challenge, Failure, json_response};
+use super::failure::{Failure, json_response};
 use super::parameters;
-use super::socket::{self, Authenticate, Connection};
-use crate::domain;
+use super::socket::{self, Connection};
 use crate::domain::Domain;
-use crate::domain::authentication::AuthenticationError;
 use crate::domain::caller::Caller;
-use crate::domain::error::Error;
-use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::execution::{Api, GraphqlRequest};
 use crate::graphql::response::GraphqlResponse;
-use crate::types::id::Id;
 
 /// The largest body, in bytes: a value of 64 KiB, each byte of which JSON may write as six, and room for the document.
 const BODY_LIMIT_BYTES: usize = 512 * 1024;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many connections there may be that have become sockets.
-const SOCKET_LIMIT: usize = 1_024;
+/// How many of the connections may be sockets: the others are left for requests.
+const SOCKET_LIMIT: usize = 768;
+/// How many sockets there may be whose token is not known yet. Each may send a message as large as a body.
+const STRANGER_LIMIT: usize = 64;
+/// How long a socket waits for its place among these.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 const METHODS: &str = "GET, POST, OPTIONS";
 
 /// Answers GraphQL requests.
 pub struct GraphqlEndpoint {
     api: Arc<Api>,
     domain: Arc<Domain>,
-    cross_origin: CrossOrigin,
     sockets: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
 
 impl GraphqlEndpoint {
     /// An endpoint for an API.
-    pub fn new(
-        api: Api,
-        domain: Arc<Domain>,
-        cross_origin: CrossOrigin,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
+    pub fn new(api: Api, domain: Arc<Domain>, stop: watch::Receiver<bool>) -> Self {
         Self {
             api: Arc::new(api),
             domain,
-            cross_origin,
             sockets: Arc::new(Semaphore::new(SOCKET_LIMIT)),
+            strangers: Arc::new(Semaphore::new(STRANGER_LIMIT)),
             stop,
         }
     }
@@ -158,16 +153,21 @@ impl GraphqlEndpoint {
     /// Makes a WebSocket of the request.
     async fn upgrade(&self, request: Request) -> Result<Response, Failure> {
         let id = request_id(&request).ok_or(Failure::Internal)?;
-        let caller = if request.headers().contains_key(header::AUTHORIZATION) {
-            let caller = self.authenticate(&request).await?;
-            let expires_at = Instant::now() + self.domain.remaining(&caller);
-            Some((caller, expires_at))
+        let mut caller = None;
+        let mut stranger = None;
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            let known = self.authenticate(&request).await?;
+            let expires_at = end_of_token(&self.domain, &known);
+            caller = Some((known, expires_at));
         } else {
-            None
-        };
+            let place = Arc::clone(&self.strangers).acquire_owned();
+            let place = timeout(STRANGER_TIMEOUT, place).await;
+            stranger = Some(place.ok().and_then(Result::ok).ok_or(Failure::Overloaded)?);
+        }
         let place = Arc::clone(&self.sockets)
             .try_acquire_owned()
             .map_err(|_none_left| Failure::Overloaded)?;
+        let connection_place = request.extensions().get::<Place>().cloned();
         let protocols = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
         let knows_protocol = protocols
             .iter()
@@ -181,88 +181,38 @@ impl GraphqlEndpoint {
             })?;
         let connection = Connection {
             api: Arc::clone(&self.api),
-            authenticate: Arc::new(SocketAuthentication {
-                domain: Arc::clone(&self.domain),
-                id,
-            }),
+            domain: Arc::clone(&self.domain),
+            id,
+            stranger,
             caller,
             knows_protocol,
             stop: self.stop.clone(),
         };
+        let span = Span::current();
         let config = WebSocketConfig::default()
-            .max_message_size(Some(socket::MESSAGE_LIMIT_BYTES))
-            .max_frame_size(Some(socket::MESSAGE_LIMIT_BYTES));
+            .max_message_size(Some(BODY_LIMIT_BYTES))
+            .max_frame_size(Some(BODY_LIMIT_BYTES));
         let upgraded = websocket
             .config(config)
             .protocols([socket::PROTOCOL])
-            .on_upgrade(move |stream| async move {
-                let _place = place;
-                connection.run(stream).await;
+            .on_upgrade(move |stream| {
+                let talk = async move {
+                    let _places = (place, connection_place);
+                    connection.run(stream).await;
+                };
+                talk.instrument(span)
             });
         Ok(upgraded.into_response())
     }
-}
-
-struct SocketAuthentication {
-    domain: Arc<Domain>,
-    id: Id<domain::Request>,
-}
-
-impl Authenticate for SocketAuthentication {
-    fn authenticate<'a>(
-        &'a self,
-        authorization: &'a str,
-    ) -> BoxFuture<'a, Option<(Caller, Instant)>> {
-        async move {
-            let token = token_of(authorization)?;
-            let caller = verify(&self.domain, token, self.id).await.ok()?;
-            let expires_at = Instant::now() + self.domain.remaining(&caller);
-            Some((caller, expires_at))
-        }
-        .boxed()
-    }
-
-    fn is_removed<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, bool> {
-        async move {
-            // When it cannot be found out, the operation meets the same failure, and says so.
-            let checked = self.domain.check_still_exists(caller).await;
-            matches!(checked, Err(Error::Unauthenticated))
-        }
-        .boxed()
-    }
-}
-
-/// Why nobody could be found out about. The translation tells the log.
-fn failure_of(error: Error) -> Failure {
-    match ApiError::from(error).code {
-        ErrorCode::Overloaded => Failure::Overloaded,
-        ErrorCode::Unavailable => Failure::Unavailable,
-        _ => Failure::Internal,
-    }
-}
-
-/// Finds out who a token speaks for. Why it is refused is for the log.
-async fn verify(domain: &Domain, token: &str, id: Id<domain::Request>) -> Result<Caller, Failure> {
-    let reason = match domain.authenticate(token, id).await {
-        Ok(caller) => return Ok(caller),
-        Err(AuthenticationError::Failed(error)) => return Err(failure_of(error)),
-        Err(AuthenticationError::Token(problem)) => problem.as_str(),
-        Err(AuthenticationError::RemovedUser) => "removed_user",
-    };
-    tracing::info!(request_id = %id, reason, "a token was refused");
-    Err(Failure::Unauthenticated(Challenge::TokenInvalid))
 }
 
 impl Endpoint for GraphqlEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let origin = self.cross_origin.allowed_origin(&request);
-        let is_preflight = request.method() == Method::OPTIONS;
         let mut response = self.answer(request).await.unwrap_or_else(Failure::response);
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("Accept"));
-        self.cross_origin.admit(headers, origin, is_preflight);
         Ok(response)
     }
 }

@@ -14,6 +14,9 @@ const DEPTH_LIMIT: usize = 32;
 /// How many texts there may be, keys included.
 const TEXT_LIMIT: usize = 1_000;
 
+/// The members of an object.
+pub type Members = IndexMap<Name, Value>;
+
 /// Reads JSON.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ mod health;
 mod json;
 mod parameters;
 mod socket;
+mod socket_message;
 
 use std::sync::Arc;
 
@@ -36,10 +37,11 @@ pub fn endpoint(
     cross_origin: CrossOrigin,
     stop: watch::Receiver<bool>,
 ) -> Endpoint {
-    let graphql = graphql::GraphqlEndpoint::new(api, Arc::clone(domain), cross_origin, stop);
+    let graphql = graphql::GraphqlEndpoint::new(api, Arc::clone(domain), stop);
     let routes = Route::new()
         .at("/graphql", graphql)
         .at("/healthz", health::Alive)
         .at("/readyz", health::Ready(Arc::clone(domain)));
-    Arc::new(ToDynEndpoint(door::Door::new(routes, Arc::clone(domain))))
+    let door = door::Door::new(routes, Arc::clone(domain), cross_origin);
+    Arc::new(ToDynEndpoint(door))
 }

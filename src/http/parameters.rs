@@ -2,16 +2,13 @@
 //! is guessed.
 
 use async_graphql::Value;
-use async_graphql::indexmap::IndexMap;
 
 use super::failure::Failure;
-use super::json;
+use super::json::{self, Members};
 use crate::graphql::execution::GraphqlRequest;
 
 /// The version of automatic persisted queries that there is.
 const PERSISTED_QUERY_VERSION: i64 = 1;
-
-type Members = IndexMap<async_graphql::Name, Value>;
 
 /// Reads the request in a body.
 ///

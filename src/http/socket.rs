@@ -1,30 +1,36 @@
 //! Subscriptions over WebSockets: the protocol graphql-transport-ws, with its close codes. Queries and mutations are answered too.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::Value;
-use async_graphql::indexmap::IndexMap;
-use futures_util::stream::{self, AbortHandle, BoxStream, SelectAll, SplitSink, abortable};
+use futures_util::stream::{
+    self, AbortHandle, Abortable, BoxStream, SelectAll, SplitSink, abortable,
+};
 use futures_util::{SinkExt, StreamExt};
 use poem::web::websocket::{CloseCode, Message, WebSocketStream};
 use serde::Serialize;
-use tokio::sync::watch;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, Sleep, interval, sleep, timeout};
 
+use super::authorization::{end_of_token, token_of, verify};
 use super::connection::stopped;
-use super::json;
+use super::failure::Failure;
+use super::json::Members;
 use super::parameters;
+use super::socket_message::{Received, Sent, parse};
+use crate::domain;
+use crate::domain::Domain;
 use crate::domain::caller::Caller;
+use crate::domain::error::Error;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::execution::Api;
 use crate::graphql::response::GraphqlResponse;
+use crate::types::id::Id;
 
 /// The name of the protocol.
 pub const PROTOCOL: &str = "graphql-transport-ws";
-/// The largest message, in bytes.
-pub const MESSAGE_LIMIT_BYTES: usize = 512 * 1024;
 /// How long a client may take to introduce itself.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to receive a message.
@@ -41,6 +47,8 @@ pub enum Close {
     Gone,
     /// The server stops.
     Stopping,
+    /// It cannot be found out whether the token is good.
+    TryAgainLater,
     /// What was sent is none of the protocol.
     BadRequest,
     /// An operation came before the introduction was accepted.
@@ -62,6 +70,7 @@ impl Close {
         Some(match self {
             Self::Gone => return None,
             Self::Stopping => (1001, "Going away"),
+            Self::TryAgainLater => (1013, "Try again later"),
             Self::BadRequest => (4400, "Bad request"),
             Self::Unauthorized => (4401, "Unauthorized"),
             Self::Forbidden => (4403, "Forbidden"),
@@ -73,24 +82,17 @@ impl Close {
     }
 }
 
-/// Says who a token's caller is, and until when the token is good.
-pub trait Authenticate: Send + Sync {
-    /// Verifies the value of an `Authorization` header; `None` when its token is not good.
-    fn authenticate<'a>(
-        &'a self,
-        authorization: &'a str,
-    ) -> futures_util::future::BoxFuture<'a, Option<(Caller, Instant)>>;
-    /// Whether a caller was removed since they were authenticated.
-    fn is_removed<'a>(&'a self, caller: &'a Caller) -> futures_util::future::BoxFuture<'a, bool>;
-}
-
 /// A connection, from its handshake to its end.
 pub struct Connection {
     /// Answers operations.
     pub api: Arc<Api>,
     /// Verifies the token of an introduction.
-    pub authenticate: Arc<dyn Authenticate>,
-    /// Who asks, when the handshake had a token.
+    pub domain: Arc<Domain>,
+    /// The ID of the handshake.
+    pub id: Id<domain::Request>,
+    /// The place among those whose token is not known yet.
+    pub stranger: Option<OwnedSemaphorePermit>,
+    /// Who asks, when the handshake had a token, and when that ends.
     pub caller: Option<(Caller, Instant)>,
     /// Whether the client knows the protocol.
     pub knows_protocol: bool,
@@ -98,41 +100,32 @@ pub struct Connection {
     pub stop: watch::Receiver<bool>,
 }
 
-type Operations = SelectAll<BoxStream<'static, Step>>;
+/// An operation under way.
+struct Operation {
+    is_subscription: bool,
+    handle: AbortHandle,
+}
 
-/// What an operation has to say. It is told by its number too: its ID may by now be that of another one.
+/// What the operation of an ID has to say. One that was ended says nothing more.
 enum Step {
-    Answer(OperationKey, GraphqlResponse),
-    End(OperationKey),
-}
-
-#[derive(Clone)]
-struct OperationKey {
-    id: String,
-    number: u64,
-}
-
-#[derive(Serialize)]
-struct Sent<'a, T> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<T>,
-}
-
-/// A message of a client.
-enum Received {
-    /// With the value of an `Authorization` header, which may be empty.
-    Init(String),
-    Ping(Option<Value>),
-    Pong,
-    Subscribe(String, IndexMap<async_graphql::Name, Value>),
-    Complete(String),
+    Answer(String, GraphqlResponse),
+    End(String),
 }
 
 impl Connection {
+    async fn authenticate(&self, authorization: &str) -> Result<(Caller, Instant), Close> {
+        let domain = &self.domain;
+        let token = token_of(authorization).ok_or(Close::Forbidden)?;
+        match verify(domain, token, self.id).await {
+            Ok(caller) => {
+                let expires_at = end_of_token(domain, &caller);
+                Ok((caller, expires_at))
+            }
+            Err(Failure::Unauthenticated(_)) => Err(Close::Forbidden),
+            Err(_unknown) => Err(Close::TryAgainLater),
+        }
+    }
+
     /// Talks until one of both ends it.
     pub async fn run(self, socket: WebSocketStream) {
         let (mut sender, receiver) = socket.split();
@@ -155,9 +148,10 @@ struct Session<'a> {
     connection: Connection,
     sender: &'a mut SplitSink<WebSocketStream, Message>,
     accepted: Option<Caller>,
-    operations: Operations,
-    handles: HashMap<String, (u64, AbortHandle)>,
-    next_number: u64,
+    // Until the introduction this is the end of the time for it, and then that of the token.
+    deadline: Pin<Box<Sleep>>,
+    steps: SelectAll<Abortable<BoxStream<'static, Step>>>,
+    operations: HashMap<String, Operation>,
 }
 
 impl<'a> Session<'a> {
@@ -166,9 +160,9 @@ impl<'a> Session<'a> {
             connection,
             sender,
             accepted: None,
-            operations: SelectAll::new(),
-            handles: HashMap::new(),
-            next_number: 0,
+            deadline: Box::pin(sleep(INIT_TIMEOUT)),
+            steps: SelectAll::new(),
+            operations: HashMap::new(),
         }
     }
 
@@ -181,85 +175,93 @@ impl<'a> Session<'a> {
         }
         let mut stop = self.connection.stop.clone();
         let mut ping = interval(PING_INTERVAL);
-        // Until the introduction this is the time for it, and then the end of the token's.
-        let mut deadline = Box::pin(sleep_until(Instant::now() + INIT_TIMEOUT));
         loop {
-            let step = tokio::select! {
+            let talked = tokio::select! {
                 message = receiver.next() => self.receive(message).await,
-                Some(step) = self.operations.next() => self.tell(step).await,
-                () = &mut deadline => {
-                    return if self.accepted.is_some() { Close::Forbidden } else { Close::InitTimeout };
-                }
+                Some(step) = self.steps.next() => self.tell(step).await,
+                () = &mut self.deadline => Err(self.late()),
                 _ = ping.tick() => self.send_frame(Message::Ping(Vec::new())).await,
-                () = stopped(&mut stop) => return Close::Stopping,
+                () = stopped(&mut stop) => self.finish().await,
             };
-            match step {
-                Ok(None) => {}
-                Ok(Some(expires_at)) => deadline = Box::pin(sleep_until(expires_at)),
-                Err(close) => return close,
+            if let Err(close) = talked {
+                return close;
             }
         }
     }
 
-    /// Takes a message in. Returns until when the token is good when one was accepted.
+    const fn late(&self) -> Close {
+        match self.accepted {
+            Some(_) => Close::Forbidden,
+            None => Close::InitTimeout,
+        }
+    }
+
+    /// Answers what is under way, and nothing that comes now. Subscriptions have no end to wait for.
+    async fn finish(&mut self) -> Result<(), Close> {
+        for operation in self.operations.values() {
+            if operation.is_subscription {
+                operation.handle.abort();
+            }
+        }
+        while let Some(step) = self.steps.next().await {
+            self.tell(step).await?;
+        }
+        Err(Close::Stopping)
+    }
+
+    /// Takes a message in.
     async fn receive(
         &mut self,
         message: Option<Result<Message, std::io::Error>>,
-    ) -> Result<Option<Instant>, Close> {
+    ) -> Result<(), Close> {
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(None),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Close(_))) | None => return Err(Close::Gone),
             Some(Ok(Message::Binary(_)) | Err(_)) => return Err(Close::BadRequest),
         };
         match parse(&text).ok_or(Close::BadRequest)? {
-            Received::Init(authorization) => return self.init(&authorization).await,
-            Received::Ping(payload) => self.send("pong", None, payload).await?,
-            Received::Pong => {}
-            Received::Subscribe(id, members) => self.subscribe(id, members).await?,
+            Received::Init(authorization) => self.init(&authorization).await,
+            Received::Ping(payload) => self.send("pong", None, payload).await,
+            Received::Pong => Ok(()),
+            Received::Subscribe(id, members) => self.subscribe(id, members).await,
             Received::Complete(id) => {
-                if let Some((_, handle)) = self.handles.remove(&id) {
-                    handle.abort();
-                }
+                self.end(&id);
+                Ok(())
             }
         }
-        Ok(None)
     }
 
-    async fn init(&mut self, authorization: &str) -> Result<Option<Instant>, Close> {
+    async fn init(&mut self, authorization: &str) -> Result<(), Close> {
         if self.accepted.is_some() {
             return Err(Close::TooManyInits);
         }
-        let authenticated = if authorization.is_empty() {
+        let introduced = if authorization.is_empty() {
             self.connection.caller.take()
         } else {
-            self.connection
-                .authenticate
-                .authenticate(authorization)
-                .await
+            Some(self.connection.authenticate(authorization).await?)
         };
         // The token of the handshake may have expired since.
-        let (caller, expires_at) = authenticated
+        let (caller, expires_at) = introduced
             .filter(|(_, expires_at)| *expires_at > Instant::now())
             .ok_or(Close::Forbidden)?;
+        self.deadline.as_mut().reset(expires_at);
         self.accepted = Some(caller);
-        self.send::<Value>("connection_ack", None, None).await?;
-        Ok(Some(expires_at))
+        self.connection.stranger = None;
+        self.send::<()>("connection_ack", None, None).await
     }
 
-    async fn subscribe(
-        &mut self,
-        id: String,
-        members: IndexMap<async_graphql::Name, Value>,
-    ) -> Result<(), Close> {
+    async fn subscribe(&mut self, id: String, members: Members) -> Result<(), Close> {
         let caller = self.accepted.clone().ok_or(Close::Unauthorized)?;
-        if self.handles.contains_key(&id) {
+        if self.operations.contains_key(&id) {
             return Err(Close::SubscriberExists);
         }
-        if self.connection.authenticate.is_removed(&caller).await {
+        // When it cannot be found out, the operation meets the same failure, and says so.
+        let checked = self.connection.domain.check_still_exists(&caller).await;
+        if matches!(checked, Err(Error::Unauthenticated)) {
             return Err(Close::Forbidden);
         }
-        if self.handles.len() >= OPERATION_LIMIT {
+        if self.operations.len() >= OPERATION_LIMIT {
             let refused = GraphqlResponse::refused(ApiError::new(
                 ErrorCode::Overloaded,
                 "This connection has 100 operations under way: complete one, or open another connection.",
@@ -272,57 +274,51 @@ impl<'a> Session<'a> {
             Ok(prepared) => prepared,
             Err(refused) => return self.send("error", Some(&id), Some(refused.errors)).await,
         };
-        let answers = if prepared.is_subscription() {
+        let is_subscription = prepared.is_subscription();
+        let answers = if is_subscription {
             api.follow(caller, prepared).boxed()
         } else {
             stream::once(async move { api.answer(caller, prepared).await }).boxed()
         };
-        let (answers, handle) = abortable(answers);
-        let key = OperationKey {
-            id,
-            number: self.next_number,
-        };
-        self.next_number += 1;
-        self.handles.insert(key.id.clone(), (key.number, handle));
-        let ended = key.clone();
+        let (answered, ended) = (id.clone(), id.clone());
         let steps = answers
-            .map(move |answer| Step::Answer(key.clone(), answer))
+            .map(move |answer| Step::Answer(answered.clone(), answer))
             .chain(stream::once(async move { Step::End(ended) }));
-        self.operations.push(steps.boxed());
+        let (steps, handle) = abortable(steps.boxed());
+        self.steps.push(steps);
+        let operation = Operation {
+            is_subscription,
+            handle,
+        };
+        self.operations.insert(id, operation);
         Ok(())
     }
 
-    /// Tells the client what an operation has to say, unless the operation was ended.
-    async fn tell(&mut self, step: Step) -> Result<Option<Instant>, Close> {
-        match step {
-            Step::Answer(_, answer) if answer.has(ErrorCode::Unauthenticated) => {
-                return Err(Close::Forbidden);
-            }
-            Step::Answer(key, answer) if self.is_under_way(&key) => {
-                let is_last = answer.data.is_none() || answer.has(ErrorCode::EventsMissed);
-                if is_last {
-                    if let Some((_, handle)) = self.handles.remove(&key.id) {
-                        handle.abort();
-                    }
-                    self.send("error", Some(&key.id), Some(answer.errors))
-                        .await?;
-                } else {
-                    self.send("next", Some(&key.id), Some(answer)).await?;
-                }
-            }
-            Step::End(key) if self.is_under_way(&key) => {
-                self.handles.remove(&key.id);
-                self.send::<Value>("complete", Some(&key.id), None).await?;
-            }
-            Step::Answer(..) | Step::End(_) => {}
+    /// Ends an operation: it says nothing more.
+    fn end(&mut self, id: &str) {
+        if let Some(operation) = self.operations.remove(id) {
+            operation.handle.abort();
         }
-        Ok(None)
     }
 
-    fn is_under_way(&self, key: &OperationKey) -> bool {
-        self.handles
-            .get(&key.id)
-            .is_some_and(|(number, _)| *number == key.number)
+    /// Tells the client what an operation has to say.
+    async fn tell(&mut self, step: Step) -> Result<(), Close> {
+        match step {
+            Step::Answer(_, answer) if answer.has(ErrorCode::Unauthenticated) => {
+                Err(Close::Forbidden)
+            }
+            Step::Answer(id, answer)
+                if answer.data.is_none() || answer.has(ErrorCode::EventsMissed) =>
+            {
+                self.end(&id);
+                self.send("error", Some(&id), Some(answer.errors)).await
+            }
+            Step::Answer(id, answer) => self.send("next", Some(&id), Some(answer)).await,
+            Step::End(id) => {
+                self.end(&id);
+                self.send::<()>("complete", Some(&id), None).await
+            }
+        }
     }
 
     async fn send<T: Serialize>(
@@ -333,57 +329,13 @@ impl<'a> Session<'a> {
     ) -> Result<(), Close> {
         // What is sent is made of strings, numbers and lists only: it can always be written.
         let text = serde_json::to_string(&Sent { id, kind, payload }).unwrap_or_default();
-        self.send_frame(Message::Text(text)).await.map(|_sent| ())
+        self.send_frame(Message::Text(text)).await
     }
 
-    async fn send_frame(&mut self, frame: Message) -> Result<Option<Instant>, Close> {
+    async fn send_frame(&mut self, frame: Message) -> Result<(), Close> {
         match timeout(SEND_TIMEOUT, self.sender.send(frame)).await {
-            Ok(Ok(())) => Ok(None),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Close::Gone),
         }
-    }
-}
-
-fn parse(text: &str) -> Option<Received> {
-    let Ok(Value::Object(mut members)) = json::parse(text.as_bytes()) else {
-        return None;
-    };
-    let Some(Value::String(kind)) = members.swap_remove("type") else {
-        return None;
-    };
-    let mut id = || match members.swap_remove("id") {
-        Some(Value::String(id)) if !id.is_empty() => Some(id),
-        _ => None,
-    };
-    match kind.as_str() {
-        "connection_init" => authorization(members.swap_remove("payload")).map(Received::Init),
-        "ping" => Some(Received::Ping(members.swap_remove("payload"))),
-        "pong" => Some(Received::Pong),
-        "complete" => id().map(Received::Complete),
-        "subscribe" => {
-            let id = id()?;
-            match members.swap_remove("payload") {
-                Some(Value::Object(payload)) => Some(Received::Subscribe(id, payload)),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// The member `Authorization` of an introduction, in any case, or an empty text; `None` for what is no introduction.
-fn authorization(payload: Option<Value>) -> Option<String> {
-    let members = match payload {
-        None | Some(Value::Null) => return Some(String::new()),
-        Some(Value::Object(members)) => members,
-        Some(_) => return None,
-    };
-    let found = members
-        .into_iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-    match found {
-        None => Some(String::new()),
-        Some((_, Value::String(value))) => Some(value),
-        Some(_) => None,
     }
 }

@@ -28,7 +28,7 @@ use pool::ReadPool;
 use tokio::sync::broadcast;
 use writer::{Writer, WriterThreads};
 
-use crate::types::change::CredentialChange;
+use crate::types::change::{CredentialChange, Told};
 
 /// The opened database. Its clones share the connections.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// As [`Self::write`]; the changes that `work` returns beside its answer are told to those who follow them once they are durable,
-    /// in the order in which they were made.
+    /// in the order in which they were made on SQLite.
     ///
     /// # Errors
     /// Those of [`Self::write`].
@@ -101,7 +101,7 @@ impl Store {
 
     /// Follows the changes of credentials from now on.
     #[must_use]
-    pub fn follow_changes(&self) -> broadcast::Receiver<CredentialChange> {
+    pub fn follow_changes(&self) -> broadcast::Receiver<Told> {
         self.writer.follow()
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::connection::{Database, DatabaseConnection};
 use super::error::{Cause, StoreError};
-use crate::types::change::CredentialChange;
+use crate::types::change::{CredentialChange, Told};
 
 /// How many jobs wait at most; more are refused at once.
 pub const QUEUE_LIMIT_JOBS: usize = 1_024;
@@ -37,7 +37,7 @@ enum Message {
 #[derive(Clone)]
 pub struct Writer {
     queue: Sender<Message>,
-    changes: broadcast::Sender<CredentialChange>,
+    changes: broadcast::Sender<Told>,
 }
 
 /// The threads of the writers, to bring them to their end.
@@ -90,12 +90,12 @@ impl Writer {
     }
 
     /// Follows the changes from now on.
-    pub fn follow(&self) -> broadcast::Receiver<CredentialChange> {
+    pub fn follow(&self) -> broadcast::Receiver<Told> {
         self.changes.subscribe()
     }
 
     /// Runs `work` in a transaction and answers when it is durable. An error of `work` undoes what it did, and nothing else.
-    /// The changes that it returns are told to those who follow them after the commit, in the order of the jobs.
+    /// The changes that it returns are told to those who follow them after the commit: in the order of the jobs when there is one writer.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] when the queue is full, [`StoreError::Unavailable`] when the transaction cannot begin or
@@ -131,7 +131,7 @@ trait Job: Send {
     fn answer(
         self: Box<Self>,
         committed: Result<(), StoreError>,
-        changes: &broadcast::Sender<CredentialChange>,
+        changes: &broadcast::Sender<Told>,
     );
 }
 
@@ -164,16 +164,22 @@ where
     fn answer(
         self: Box<Self>,
         committed: Result<(), StoreError>,
-        changes: &broadcast::Sender<CredentialChange>,
+        changes: &broadcast::Sender<Told>,
     ) {
         let outcome = match (self.outcome, committed) {
             // What failed by itself failed whether or not the others were committed.
             (Some(Err(error)), _) => Err(error),
-            (_, Err(error)) => Err(error.into()),
+            (outcome, Err(error)) => {
+                // A commit that failed may have come so far that its changes are there after all.
+                if outcome.is_some_and(|kept| kept.is_ok_and(|(_, changed)| !changed.is_empty())) {
+                    let _followers = changes.send(Told::Missed);
+                }
+                Err(error.into())
+            }
             (Some(Ok((value, changed))), Ok(())) => {
                 for change in changed {
                     // Nobody follows: then nobody is told.
-                    let _followers = changes.send(change);
+                    let _followers = changes.send(Told::Change(change));
                 }
                 Ok(value)
             }
@@ -189,7 +195,7 @@ where
 fn start_thread(
     database: Database,
     messages: Receiver<Message>,
-    changes: broadcast::Sender<CredentialChange>,
+    changes: broadcast::Sender<Told>,
     batch_limit: usize,
 ) -> Result<JoinHandle<()>, StoreError> {
     let mut connection = Some(database.connect()?);
@@ -229,7 +235,7 @@ fn run_batch(
     database: &Database,
     connection: &mut Option<DatabaseConnection>,
     mut batch: Vec<Box<dyn Job>>,
-    changes: &broadcast::Sender<CredentialChange>,
+    changes: &broadcast::Sender<Told>,
 ) {
     let committed = match connection.take().map_or_else(|| database.connect(), Ok) {
         Ok(mut opened) => {

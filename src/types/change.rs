@@ -19,3 +19,12 @@ pub struct CredentialChange {
     /// The credential after the change; `None` when it was deleted.
     pub credential: Option<Arc<Credential>>,
 }
+
+/// What those who follow changes are told.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// A change that was made.
+    Change(CredentialChange),
+    /// There may have been changes: whether they were kept is not known.
+    Missed,
+}

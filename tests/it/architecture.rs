@@ -93,7 +93,7 @@ fn what_has_one_place_stands_nowhere_else() {
                 let readers = [
                     "src/http/json.rs",
                     "src/http/parameters.rs",
-                    "src/http/socket.rs",
+                    "src/http/socket_message.rs",
                 ];
                 name.starts_with("src/graphql/") || readers.contains(&name)
             }),

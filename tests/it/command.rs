@@ -835,6 +835,16 @@ fn on_a_full_disk_nothing_is_changed_or_resolved_and_everybody_is_told() {
         )
     };
     assert!(ask(&runtime, "{ viewer { id } }".to_owned()).starts_with("HTTP/1.1 200"));
+    let mut follower = TcpStream::connect(&server.address).unwrap();
+    let subscribe =
+        json!({ "query": "subscription { credentialChanged { credentialId } }" }).to_string();
+    write!(
+        follower,
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {admin}\r\nAccept: text/event-stream\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{subscribe}",
+        subscribe.len()
+    )
+    .unwrap();
     let value = secret(&"x".repeat(30_000));
     let mut last_good = None;
     let refused = (0..200).find_map(|number| {
@@ -849,6 +859,10 @@ fn on_a_full_disk_nothing_is_changed_or_resolved_and_everybody_is_told() {
         refused.starts_with("HTTP/1.1 200") && refused.contains("\"createCredential\":null"),
         "{refused}"
     );
+    // Whether a commit that failed has kept anything is not known to who follows.
+    let mut told = String::new();
+    follower.read_to_string(&mut told).unwrap();
+    assert!(told.contains("EVENTS_MISSED"), "{told}");
     let id = last_good.unwrap();
     // A few may still fit into what is left.
     let mut refused_in_a_row = 0;

@@ -224,6 +224,12 @@ async fn only_pages_of_allowed_origins_may_read_answers() {
             .await
             .unwrap();
         assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+        // What is refused before anything looks at it can be read by the page, too.
+        let long = server.url(&format!("/graphql?{}", "x".repeat(20_000)));
+        let refused = server.client.get(long).header("origin", origin).send();
+        let refused = refused.await.unwrap();
+        assert_eq!(refused.status(), 414);
+        assert_eq!(refused.headers()["access-control-allow-origin"], origin);
         let vary: Vec<&str> = answer
             .headers()
             .get_all("vary")

@@ -516,6 +516,64 @@ async fn a_stopping_server_says_that_it_goes_and_does_not_wait_for_followers() {
     assert_eq!(stream.next().await, None);
 }
 
+/// Each answer that is missing may be of a change that was made.
+#[tokio::test]
+async fn a_stopping_server_answers_what_is_under_way_on_sockets() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let mut socket = Socket::open(&alice).await;
+    socket.subscribe("changes", FOLLOW, json!({})).await;
+    let create = "mutation($in: CreateCredentialInput!) { createCredential(input: $in) { credential { id } } }";
+    for number in 0..90 {
+        let input = json!({ "in": { "name": format!("n{number}"), "value": secret("v") } });
+        socket.subscribe(&number.to_string(), create, input).await;
+    }
+    let mut answered = 0;
+    // With the first answer, others are under way.
+    while answered == 0 {
+        answered += usize::from(is_answer(&socket.receive().await.unwrap()));
+    }
+    let directory = server.stop().await;
+    let close = loop {
+        match socket.receive().await {
+            Ok(message) => answered += usize::from(is_answer(&message)),
+            Err(close) => break close,
+        }
+    };
+    assert_eq!(close, 1001);
+    let again = Server::start_in(directory).await;
+    let kept = again
+        .viewer("vera")
+        .ask("{ credentials { totalCount } }")
+        .await;
+    assert_eq!(kept.field()["totalCount"], answered);
+}
+
+fn is_answer(message: &Value) -> bool {
+    message["payload"]["data"]["createCredential"]["credential"].is_object()
+}
+
+/// Who has shown no token yet may send a large message: there are few of those at once. Others wait until one has its token.
+#[tokio::test]
+async fn sixty_four_sockets_at_once_may_be_strangers() {
+    const PROTOCOL: Option<&str> = Some("graphql-transport-ws");
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let mut strangers = Vec::new();
+    for _ in 0..64 {
+        strangers.push(Socket::connect(&server, PROTOCOL, None).await);
+    }
+    let mut waiting = std::pin::pin!(Socket::connect(&server, PROTOCOL, None));
+    let short = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+    assert!(short.is_err(), "a 65th stranger was let in");
+    let authorization = format!("Bearer {}", vera.token);
+    Socket::connect(&server, PROTOCOL, Some(&authorization)).await;
+    let payload = json!({ "Authorization": authorization });
+    let init = json!({ "type": "connection_init", "payload": payload });
+    strangers[0].send(init).await;
+    waiting.await.settle().await;
+}
+
 #[tokio::test]
 async fn who_is_too_slow_is_told_that_changes_were_missed() {
     let server = Server::start().await;
