@@ -99,7 +99,7 @@ pub struct ServeSettings {
     /// Listen at an address that other machines reach: a proxy in front terminates TLS
     #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     pub behind_tls_proxy: bool,
-    /// The origin of pages that may read answers: a scheme, a host, perhaps a port; may be given several times
+    /// The origin of pages that may read answers: a scheme, a host, perhaps a port; several are given with commas, or by several options
     #[arg(
         long,
         env = "CREDENCE_CORS_ORIGIN",

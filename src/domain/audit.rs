@@ -120,19 +120,17 @@ impl Domain {
         }
     }
 
-    /// A page of events, the newest first, and the key of its list. The filter may be one that could not be understood:
-    /// who may not ask is told that first.
+    /// A page of events, the newest first, and the key of its list.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `audit:read`; [`Error::BadArgument`] for bad page arguments.
     pub async fn audit_events(
         &self,
         caller: &Caller,
-        filter: Result<AuditEventFilter, Error>,
+        filter: AuditEventFilter,
         arguments: &PageArguments,
     ) -> Result<(Page<AuditEvent>, ListKey), Error> {
         caller.require(Scope::AuditRead)?;
-        let filter = filter?;
         let list = list_key(&filter);
         let request = self.page_request(&list, arguments)?;
         let page = self

@@ -118,7 +118,7 @@ impl Domain {
             user,
             scopes: token.scopes,
             issued_at_seconds: token.issued_at_seconds,
-            expires_at_seconds: token.expires_at_seconds,
+            accepted_until_seconds: token.accepted_until_seconds,
             credential_ids: token.credential_ids.map(Arc::from),
             request_id,
         })
@@ -128,7 +128,7 @@ impl Domain {
     #[must_use]
     pub fn remaining(&self, caller: &Caller) -> Duration {
         let seconds = caller
-            .expires_at_seconds
+            .accepted_until_seconds
             .saturating_sub(self.clock.now().seconds());
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }

@@ -15,7 +15,7 @@ pub struct Caller {
     pub(super) user: Arc<User>,
     pub(super) scopes: ScopeSet,
     pub(super) issued_at_seconds: i64,
-    pub(super) expires_at_seconds: i64,
+    pub(super) accepted_until_seconds: i64,
     pub(super) credential_ids: Option<Arc<[Id<Credential>]>>,
     pub(super) request_id: Id<Request>,
 }

@@ -101,8 +101,6 @@ pub enum BadArgument {
     TooManyIds,
     /// More than 1,024 characters to search for.
     SearchTooLong,
-    /// No RFC 3339 date-time.
-    Time,
 }
 
 impl From<StoreError> for Error {

@@ -11,25 +11,20 @@ use async_graphql_value::Value as Literal;
 /// section 6.4.1).
 pub fn leave_out_absent(
     parsed: &mut ExecutableDocument,
-    operation: &Operation,
+    defined: &Operation,
     variables: &Variables,
 ) {
-    let absent: Vec<&str> = operation
+    let names = defined
         .variables
         .iter()
-        .filter(|variable| {
-            variable.default_value.is_none() && !variables.contains_key(variable.name.as_str())
-        })
-        .map(|variable| variable.name.as_str())
+        .map(|variable| variable.name.as_str());
+    let absent: Vec<&str> = names
+        .filter(|name| !variables.contains_key(*name))
         .collect();
     if absent.is_empty() {
         return;
     }
-    let operations: Vec<_> = match &mut parsed.operations {
-        DocumentOperations::Single(operation) => vec![operation],
-        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
-    };
-    for operation in operations {
+    if let DocumentOperations::Single(operation) = &mut parsed.operations {
         leave_out_of(&mut operation.node.selection_set, &absent);
     }
     for fragment in parsed.fragments.values_mut() {

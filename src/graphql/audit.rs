@@ -8,7 +8,6 @@ use super::error::ApiError;
 use super::page::{Listed, PageInfo, page_arguments};
 use super::scalar::{DateTime, id, parse_id};
 use crate::domain::audit::place;
-use crate::domain::error::Error;
 use crate::types::audit;
 
 /// What an audit event records.
@@ -159,17 +158,17 @@ pub struct AuditEventFilter {
 }
 
 impl AuditEventFilter {
-    fn parse(self) -> Result<audit::AuditEventFilter, Error> {
+    fn parse(self) -> audit::AuditEventFilter {
         let actions = self
             .actions
             .map(|actions| actions.into_iter().map(audit::AuditAction::from).collect());
-        Ok(audit::AuditEventFilter {
+        audit::AuditEventFilter {
             actions,
             actor_subject: self.actor_subject,
             credential_id: self.credential_id.as_ref().map(parse_id),
-            since: self.since.map(|time| time.timestamp()).transpose()?,
-            until: self.until.map(|time| time.timestamp()).transpose()?,
-        })
+            since: self.since.map(|time| time.0),
+            until: self.until.map(|time| time.0),
+        }
     }
 }
 
@@ -189,10 +188,7 @@ impl AuditQuery {
         #[graphql(desc = "The first so many: 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "The last so many: 1 to 100.")] last: Option<i32>,
     ) -> Option<Result<AuditEventConnection, ApiError>> {
-        let filter = filter.map_or_else(
-            || Ok(audit::AuditEventFilter::default()),
-            AuditEventFilter::parse,
-        );
+        let filter = filter.map_or_else(Default::default, AuditEventFilter::parse);
         let arguments = page_arguments(after, before, first, last);
         let listed = context
             .domain()

@@ -6,7 +6,7 @@ use super::context::RequestContext;
 use super::credential::Credential;
 use super::error::ApiError;
 use super::scalar::{SecretText, id, parse_id};
-use super::user_error::{CredentialError, separate};
+use super::user_error::{CredentialError, payload};
 use crate::domain::credential_change::CredentialEdit;
 
 /// The input of `createCredential`.
@@ -101,13 +101,12 @@ impl CredentialMutation {
             .domain()
             .create_credential(context.caller(), &input.name, input.value.0)
             .await;
-        Some(separate(outcome).map(|outcome| {
-            let (credential, user_errors) = payload(outcome);
-            CreateCredentialPayload {
+        Some(
+            payload(outcome).map(|(credential, user_errors)| CreateCredentialPayload {
                 credential: credential.map(Credential::from),
                 user_errors,
-            }
-        }))
+            }),
+        )
     }
 
     /// Renames a credential, replaces its value, or both. Its ID stays. Needs `credentials:write` and ownership, or `credentials:manage`.
@@ -125,13 +124,12 @@ impl CredentialMutation {
             .domain()
             .update_credential(context.caller(), parse_id(&input.credential_id), change)
             .await;
-        Some(separate(outcome).map(|outcome| {
-            let (credential, user_errors) = payload(outcome);
-            UpdateCredentialPayload {
+        Some(
+            payload(outcome).map(|(credential, user_errors)| UpdateCredentialPayload {
                 credential: credential.map(Credential::from),
                 user_errors,
-            }
-        }))
+            }),
+        )
     }
 
     /// Deletes a credential. Needs `credentials:write` and ownership, or `credentials:manage`.
@@ -144,13 +142,12 @@ impl CredentialMutation {
             .domain()
             .delete_credential(context.caller(), parse_id(&input.credential_id))
             .await;
-        Some(separate(outcome).map(|outcome| {
-            let (deleted, user_errors) = payload(outcome);
-            DeleteCredentialPayload {
+        Some(
+            payload(outcome).map(|(deleted, user_errors)| DeleteCredentialPayload {
                 deleted_credential_id: deleted.map(|credential| id(credential.id)),
                 user_errors,
-            }
-        }))
+            }),
+        )
     }
 
     /// Gives a credential to another user. Needs `credentials:manage`.
@@ -167,22 +164,11 @@ impl CredentialMutation {
                 parse_id(&input.new_owner_id),
             )
             .await;
-        Some(separate(outcome).map(|outcome| {
-            let (credential, user_errors) = payload(outcome);
-            TransferCredentialPayload {
+        Some(
+            payload(outcome).map(|(credential, user_errors)| TransferCredentialPayload {
                 credential: credential.map(Credential::from),
                 user_errors,
-            }
-        }))
-    }
-}
-
-/// The two halves of every payload: what was made, or what is wrong.
-pub(super) fn payload<T>(
-    outcome: Result<T, Vec<CredentialError>>,
-) -> (Option<T>, Vec<CredentialError>) {
-    match outcome {
-        Ok(result) => (Some(result), Vec::new()),
-        Err(user_errors) => (None, user_errors),
+            }),
+        )
     }
 }

@@ -6,9 +6,7 @@ use apollo_compiler::parser::LineColumn;
 use apollo_compiler::validation::{DiagnosticData, DiagnosticList, WithErrors};
 
 use super::error::{ApiError, ErrorCode};
-
-/// How many problems are told at most.
-const PROBLEM_LIMIT: usize = 10;
+use super::response::ERROR_LIMIT;
 
 const UNKNOWN_FIELD: &str = "UndefinedField";
 const NOTHING_SELECTED: &str = "MissingSubselection";
@@ -83,7 +81,7 @@ pub fn describe_all<T>(failed: &WithErrors<T>) -> Vec<DocumentProblem> {
                 .line_column_range()
                 .map(|range| place(range.start)),
         });
-    problems.take(PROBLEM_LIMIT).collect()
+    problems.take(ERROR_LIMIT).collect()
 }
 
 const fn place(at: LineColumn) -> (usize, usize) {

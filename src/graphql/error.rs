@@ -173,7 +173,6 @@ fn bad_argument(argument: BadArgument) -> ApiError {
             .to_owned(),
         BadArgument::TooManyIds => "At most 100 IDs can be asked for at once.".to_owned(),
         BadArgument::SearchTooLong => "A text to search for has at most 1,024 characters.".to_owned(),
-        BadArgument::Time => "A DateTime is an RFC 3339 date-time, such as 2026-01-31T09:30:00.000Z.".to_owned(),
     };
     ApiError::composed(ErrorCode::BadUserInput, message)
 }

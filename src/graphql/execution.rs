@@ -108,13 +108,14 @@ impl Api {
         .map_err(GraphqlResponse::refused)?;
         document_nodes::check(&document.validated, operation, &variables)
             .map_err(GraphqlResponse::refused)?;
-        let mut parsed = document.parsed.clone();
+        let mut parsed = only_operation(&document.parsed, request.operation_name.as_deref())
+            .ok_or_else(|| GraphqlResponse::refused(ApiError::internal()))?;
         leave_out_absent(&mut parsed, operation, &variables);
-        leave_out_failed(&mut parsed, request.operation_name.as_deref(), &failed);
+        leave_out_failed(&mut parsed, &failed);
         merge_root_fields(&mut parsed, &variables);
         Ok(PreparedRequest {
             kind: operation.operation_type,
-            request: assemble(parsed, variables, request.operation_name),
+            request: assemble(parsed, variables),
             failed,
         })
     }
@@ -187,21 +188,25 @@ fn unknown_operation(named: bool) -> ApiError {
     ApiError::new(ErrorCode::OperationResolutionFailure, message)
 }
 
+/// The document with the one operation that is executed.
+fn only_operation(parsed: &ExecutableDocument, name: Option<&str>) -> Option<ExecutableDocument> {
+    let operation = match (&parsed.operations, name) {
+        (DocumentOperations::Single(operation), _) => operation,
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
+        (DocumentOperations::Multiple(operations), None) => operations.values().next()?,
+    };
+    Some(ExecutableDocument {
+        operations: DocumentOperations::Single(operation.clone()),
+        fragments: parsed.fragments.clone(),
+    })
+}
+
 /// Takes out the root fields that cannot be executed.
-fn leave_out_failed(
-    parsed: &mut ExecutableDocument,
-    operation_name: Option<&str>,
-    failed: &[FailedField],
-) {
+fn leave_out_failed(parsed: &mut ExecutableDocument, failed: &[FailedField]) {
     if failed.is_empty() {
         return;
     }
-    let operation = match (&mut parsed.operations, operation_name) {
-        (DocumentOperations::Single(operation), _) => Some(operation),
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get_mut(name),
-        (DocumentOperations::Multiple(operations), None) => operations.values_mut().next(),
-    };
-    if let Some(operation) = operation {
+    if let DocumentOperations::Single(operation) = &mut parsed.operations {
         let is_failed = |key: &str| failed.iter().any(|field| field.response_key == key);
         operation
             .node
@@ -232,16 +237,8 @@ fn add_failed(answer: &mut GraphqlResponse, failed: Vec<FailedField>) {
     answer.errors.truncate(ERROR_LIMIT);
 }
 
-fn assemble(
-    parsed: ExecutableDocument,
-    variables: Variables,
-    operation_name: Option<String>,
-) -> Request {
+fn assemble(parsed: ExecutableDocument, variables: Variables) -> Request {
     let mut request = Request::new(String::new()).variables(variables);
     request.set_parsed_query(parsed);
-    // A document with one operation needs no name, and async-graphql finds the only one by none.
-    match operation_name {
-        Some(name) => request.operation_name(name),
-        None => request,
-    }
+    request
 }

@@ -6,28 +6,25 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
 };
-use async_graphql::parser::types::{OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{OperationType, Selection, SelectionSet};
 use async_graphql::{Name, Positioned, Value, Variables};
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
-/// Merges the root fields of the mutations of a document. What the variables skip is left out.
+/// Merges the root fields of the operation of a document when it is a mutation. What the variables skip is left out.
 pub fn merge_root_fields(document: &mut ExecutableDocument, variables: &Variables) {
     let fragments = &document.fragments;
-    let operations: Vec<&mut Positioned<OperationDefinition>> = match &mut document.operations {
-        DocumentOperations::Single(operation) => vec![operation],
-        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+    let DocumentOperations::Single(operation) = &mut document.operations else {
+        return;
     };
-    for operation in operations {
-        let operation = &mut operation.node;
-        if operation.ty == OperationType::Mutation && !is_one_field(&operation.selection_set) {
-            let mut merged = Vec::new();
-            collect(&operation.selection_set, fragments, variables, &mut merged);
-            operation.selection_set.node.items = merged
-                .into_iter()
-                .map(|field| Positioned::new(Selection::Field(field.clone()), field.pos))
-                .collect();
-        }
+    let operation = &mut operation.node;
+    if operation.ty == OperationType::Mutation && !is_one_field(&operation.selection_set) {
+        let mut merged = Vec::new();
+        collect(&operation.selection_set, fragments, variables, &mut merged);
+        operation.selection_set.node.items = merged
+            .into_iter()
+            .map(|field| Positioned::new(Selection::Field(field.clone()), field.pos))
+            .collect();
     }
 }
 

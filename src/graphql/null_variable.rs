@@ -8,6 +8,7 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use async_graphql::{Value, Variables};
 
 use super::error::{ApiError, ErrorCode};
+use super::variable::shortened;
 
 /// A root field that cannot be executed because of such a variable: it is null, and an error says why (section 6.4.1).
 pub struct FailedField {
@@ -32,15 +33,12 @@ pub fn find(
     operation: &Operation,
     variables: &Variables,
 ) -> Result<Vec<FailedField>, ApiError> {
-    let is_null = |name: &str, default: Option<&Literal>| match variables.get(name) {
-        Some(value) => *value == Value::Null,
-        None => default.is_some_and(Literal::is_null),
-    };
-    let null: Vec<&str> = operation
+    let names = operation
         .variables
         .iter()
-        .filter(|variable| is_null(variable.name.as_str(), variable.default_value.as_deref()))
-        .map(|variable| variable.name.as_str())
+        .map(|variable| variable.name.as_str());
+    let null: Vec<&str> = names
+        .filter(|name| variables.get(*name) == Some(&Value::Null))
         .collect();
     let mut failed = Vec::new();
     if null.is_empty() {
@@ -50,7 +48,6 @@ pub fn find(
         schema,
         document,
         null,
-        operation,
         variables,
     };
     let mut index = 0;
@@ -88,7 +85,8 @@ fn wrong(name: &str) -> ApiError {
     ApiError::composed(
         ErrorCode::BadUserInput,
         format!(
-            "The variable ${name} is null where null is not allowed: leave it out for the default."
+            "The variable ${} is null where null is not allowed: leave it out for the default.",
+            shortened(name)
         ),
     )
 }
@@ -108,7 +106,6 @@ struct Walk<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     null: Vec<&'a str>,
-    operation: &'a Operation,
     variables: &'a Variables,
 }
 
@@ -150,23 +147,14 @@ impl<'a> Walk<'a> {
         conditions(directives).any(|(kept_when, condition)| {
             let met = match condition {
                 Literal::Boolean(met) => Some(*met),
-                Literal::Variable(name) => self.boolean(name),
+                Literal::Variable(name) => match self.variables.get(name.as_str()) {
+                    Some(Value::Boolean(met)) => Some(*met),
+                    _ => None,
+                },
                 _ => None,
             };
             met.is_some_and(|met| met != kept_when)
         })
-    }
-
-    fn boolean(&self, name: &str) -> Option<bool> {
-        match self.variables.get(name) {
-            Some(Value::Boolean(met)) => Some(*met),
-            Some(_) => None,
-            None => {
-                let mut variables = self.operation.variables.iter();
-                let variable = variables.find(|variable| variable.name == name)?;
-                variable.default_value.as_ref()?.to_bool()
-            }
-        }
     }
 
     fn null_variable(&self, value: &Literal) -> Option<&'a str> {

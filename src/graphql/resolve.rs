@@ -5,10 +5,9 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use super::consumer::ConsumerInput;
 use super::context::RequestContext;
 use super::credential::Credential;
-use super::credential_mutation::payload;
 use super::error::ApiError;
 use super::scalar::parse_id;
-use super::user_error::{CredentialError, separate};
+use super::user_error::{CredentialError, payload};
 use crate::domain::resolve::ResolveRequest;
 
 /// The input of `resolveCredential`.
@@ -60,8 +59,7 @@ impl ResolveMutation {
             .domain()
             .resolve_credential(context.caller(), request)
             .await;
-        Some(separate(outcome).map(|outcome| {
-            let (resolved, user_errors) = payload(outcome);
+        Some(payload(outcome).map(|(resolved, user_errors)| {
             let value = resolved
                 .as_ref()
                 .and_then(|resolved| resolved.value.as_ref());

@@ -5,27 +5,19 @@ use std::borrow::Cow;
 use async_graphql::registry::Registry;
 use async_graphql::{ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
-use crate::domain::error::{BadArgument, Error};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
 use crate::types::secret::UncheckedSecret;
 
-/// An RFC 3339 date-time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`. Any offset is understood in arguments.
-pub struct DateTime(Option<Timestamp>);
+/// Why a scalar cannot be read. Documents and variables are checked before: it does not come to this, and the message says nothing.
+const UNREACHED: &str = "of another type";
 
-impl DateTime {
-    /// The time of an argument.
-    ///
-    /// # Errors
-    /// [`BadArgument::Time`] for a text that is no date-time.
-    pub fn timestamp(&self) -> Result<Timestamp, Error> {
-        self.0.ok_or(Error::BadArgument(BadArgument::Time))
-    }
-}
+/// An RFC 3339 date-time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`. Any offset is understood in arguments.
+pub struct DateTime(pub Timestamp);
 
 impl From<Timestamp> for DateTime {
     fn from(timestamp: Timestamp) -> Self {
-        Self(Some(timestamp))
+        Self(timestamp)
     }
 }
 
@@ -35,18 +27,18 @@ impl From<Timestamp> for DateTime {
     specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
 )]
 impl ScalarType for DateTime {
-    // A text that is none is refused where the argument is used, so that the error is one of ours.
     fn parse(value: Value) -> InputValueResult<Self> {
-        Ok(match value {
-            Value::String(text) => Self(Timestamp::parse_rfc3339(&text)),
-            _ => Self(None),
-        })
+        let Value::String(text) = value else {
+            return Err(InputValueError::custom(UNREACHED));
+        };
+        let timestamp = Timestamp::parse_rfc3339(&text);
+        timestamp
+            .map(Self)
+            .ok_or_else(|| InputValueError::custom(UNREACHED))
     }
 
     fn to_value(&self) -> Value {
-        self.0.map_or(Value::Null, |timestamp| {
-            Value::String(timestamp.to_rfc3339())
-        })
+        Value::String(self.0.to_rfc3339())
     }
 }
 
@@ -67,8 +59,7 @@ impl InputType for SecretText {
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         match value {
             Some(Value::String(text)) => Ok(Self(UncheckedSecret::new(text))),
-            // Documents and variables are checked before: it does not come to this, and the message says nothing.
-            _ => Err(InputValueError::custom("no text")),
+            _ => Err(InputValueError::custom(UNREACHED)),
         }
     }
 

@@ -4,11 +4,10 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::context::RequestContext;
 use super::credential::{CredentialConnection, CredentialOrder};
-use super::credential_mutation::payload;
 use super::error::ApiError;
 use super::page::{Listed, PageInfo, page_arguments};
 use super::scalar::{DateTime, id, parse_id};
-use super::user_error::{CredentialError, separate};
+use super::user_error::{CredentialError, payload};
 use crate::domain::credential::CredentialList;
 use crate::domain::user::place;
 use crate::types::user;
@@ -213,14 +212,13 @@ impl UserMutation {
             .domain()
             .delete_user(context.caller(), parse_id(&input.user_id), transfer_to)
             .await;
-        Some(separate(outcome).map(|outcome| {
-            let (removed, user_errors) = payload(outcome);
-            DeleteUserPayload {
+        Some(
+            payload(outcome).map(|(removed, user_errors)| DeleteUserPayload {
                 deleted_user_id: removed.as_ref().map(|removed| id(removed.user.id)),
                 deleted_credential_ids: removed
                     .map(|removed| removed.deleted_credentials.into_iter().map(id).collect()),
                 user_errors,
-            }
-        }))
+            }),
+        )
     }
 }

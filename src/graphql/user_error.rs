@@ -55,15 +55,17 @@ pub enum CredentialErrorCode {
     VersionConflict,
 }
 
-/// Tells a result from what the person can correct and from what they cannot.
+/// The two halves of every payload: what was made, or what the person can correct.
 ///
 /// # Errors
 /// What is no user error.
-pub fn separate<T>(outcome: Result<T, Error>) -> Result<Result<T, Vec<CredentialError>>, ApiError> {
+pub fn payload<T>(
+    outcome: Result<T, Error>,
+) -> Result<(Option<T>, Vec<CredentialError>), ApiError> {
     match outcome {
-        Ok(result) => Ok(Ok(result)),
+        Ok(result) => Ok((Some(result), Vec::new())),
         Err(Error::Rejected(problems)) => {
-            Ok(Err(problems.iter().map(CredentialError::from).collect()))
+            Ok((None, problems.iter().map(CredentialError::from).collect()))
         }
         Err(error) => Err(error.into()),
     }

@@ -12,6 +12,9 @@ use super::document_conversion::constant;
 use super::error::{ApiError, ErrorCode};
 use crate::types::clock::Timestamp;
 
+/// How much of a variable's name a message shows.
+const NAME_SHOWN_CHARACTERS: usize = 64;
+
 /// Coerces the variables of a request. What the operation does not define is passed over.
 ///
 /// # Errors
@@ -46,6 +49,13 @@ pub fn coerce(
     Ok(coerced)
 }
 
+/// A name as messages show it. A client chooses it, and it may be as long as the document.
+#[must_use]
+pub fn shortened(name: &str) -> &str {
+    // A name has characters of one byte only (GraphQL specification, section 2.1.9).
+    name.get(..NAME_SHOWN_CHARACTERS).unwrap_or(name)
+}
+
 /// Where a value stands.
 enum Place<'a> {
     Variable(&'a str),
@@ -56,7 +66,7 @@ enum Place<'a> {
 impl Place<'_> {
     fn path(&self) -> String {
         match self {
-            Self::Variable(name) => format!("${name}"),
+            Self::Variable(name) => format!("${}", shortened(name)),
             Self::Field(of, name) => format!("{}.{name}", of.path()),
             Self::Item(of, index) => format!("{}[{index}]", of.path()),
         }

@@ -114,10 +114,13 @@ impl Range {
     }
 }
 
+/// Reads a weight: a digit, and up to three behind a point (RFC 9110, section 12.4.2).
 fn parse_weight(text: &str) -> Option<u16> {
-    let number: f32 = text.parse().ok()?;
-    if !(0.0..=1.0).contains(&number) {
+    let (whole, thousandths) = text.split_once('.').unwrap_or((text, ""));
+    let are_digits = thousandths.bytes().all(|byte| byte.is_ascii_digit());
+    if !["0", "1"].contains(&whole) || thousandths.len() > 3 || !are_digits {
         return None;
     }
-    (0..=1_000).find(|thousandths| f32::from(*thousandths) >= number * 1_000.0 - 0.5)
+    let weight = format!("{whole}{thousandths:0<3}").parse().ok()?;
+    (weight <= 1_000).then_some(weight)
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use poem::http::StatusCode;
 use poem::{Body, Response};
 use tokio::sync::watch;
@@ -30,8 +30,15 @@ pub fn response(
     expires_in: Duration,
     stop: watch::Receiver<bool>,
 ) -> Response {
+    let mut answers = answers.fuse().boxed();
+    // A subscription begins when it is first asked for an answer: who has the header of this answer misses nothing from then on.
+    let first = answers.next().now_or_never();
+    let answers = match first {
+        Some(first) => stream::iter(first).chain(answers).boxed(),
+        None => answers,
+    };
     let state = State {
-        answers: answers.boxed(),
+        answers,
         expiry: Box::pin(tokio::time::sleep(expires_in)),
         ping: ping_interval(),
         stop,

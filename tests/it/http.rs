@@ -365,6 +365,15 @@ async fn the_answer_has_the_type_that_the_client_likes_best() {
         (Some("text/html, application/json;q=0.1"), JSON),
         (Some("application/json;q=0, */*"), GRAPHQL),
         (Some("multipart/mixed, */*;q=0.1"), JSON),
+        // What is no weight is passed over with its type.
+        (
+            Some("application/json;q=5e-1, application/graphql-response+json;q=0.1"),
+            GRAPHQL,
+        ),
+        (
+            Some("application/json;q=1.1, application/graphql-response+json;q=0.1"),
+            GRAPHQL,
+        ),
         (Some("application/json, text/event-stream"), JSON),
         (Some("text/event-stream;q=0.1, application/json"), JSON),
     ] {
@@ -663,6 +672,26 @@ async fn health_is_told_without_a_token() {
         (missing.status.as_u16(), missing.codes()),
         (404, vec!["BAD_REQUEST"])
     );
+}
+
+/// Somebody may paste a value where a name belongs, and a message is often logged.
+#[tokio::test]
+async fn a_message_repeats_the_beginning_of_a_variables_name_only() {
+    let server = Server::start().await;
+    let name = "n".repeat(50_000);
+    for (ty, variables) in [
+        ("[ID!]!", json!({})),
+        ("[ID!]", json!({ name.as_str(): null })),
+    ] {
+        let query = format!(
+            "query(${name}: {ty} = [1]) {{ credentialStatuses(ids: ${name}) {{ credentialId }} }}"
+        );
+        let query = query.replace("! = [1]", "!");
+        let answer = server.viewer("vera").ask_with(&query, variables).await;
+        assert_eq!(answer.codes(), ["BAD_USER_INPUT"]);
+        let message = answer.body["errors"][0]["message"].as_str().unwrap();
+        assert!(message.len() < 200, "{message}");
+    }
 }
 
 #[tokio::test]

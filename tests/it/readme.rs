@@ -1,5 +1,6 @@
 //! The README's session, typed as it is printed: what comes back is what it shows, but for IDs and times.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -13,16 +14,16 @@ struct Step {
     shown: Option<String>,
 }
 
-fn steps(readme: &str) -> Vec<Step> {
-    let session = readme
-        .split("## A first session")
+fn steps(readme: &str, section: &str) -> Vec<Step> {
+    let section = readme
+        .split(section)
         .nth(1)
         .unwrap()
         .split("\n## ")
         .next()
         .unwrap();
     let mut steps: Vec<Step> = Vec::new();
-    for block in session.split("\n```").collect::<Vec<_>>().chunks(2) {
+    for block in section.split("\n```").collect::<Vec<_>>().chunks(2) {
         let [_, block] = block else { continue };
         if let Some(typed) = block.strip_prefix("sh\n") {
             steps.push(Step {
@@ -52,11 +53,13 @@ fn leveled(text: &str) -> String {
         .join("\"")
 }
 
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
 #[test]
 fn the_session_works_as_it_is_printed() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let steps = steps(&readme);
+    let steps = steps(&readme(), "## A first session");
     assert!(steps.len() >= 8, "only {} blocks were found", steps.len());
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
@@ -88,4 +91,57 @@ fn the_session_works_as_it_is_printed() {
             step.typed
         );
     }
+}
+
+/// A shell with what the printed commands need. `curl` also writes the headers of answers to standard error.
+fn shell(server: &ServerProcess, data: &Path, script: &str) -> Command {
+    let token = ServerProcess::token(data, "alice", "admin");
+    let script = script.replace("127.0.0.1:8080", &server.address);
+    let mut shell = Command::new("bash");
+    let prelude = "curl() { command curl -D /dev/stderr \"$@\"; }";
+    shell.arg("-euc").arg(format!("{prelude}\n{script}"));
+    shell.env("ALICE", token);
+    shell
+}
+
+#[test]
+fn the_commands_for_other_clients_work_as_they_are_printed() {
+    let steps = steps(&readme(), "## Any GraphQL client");
+    let [follow, get] = steps.as_slice() else {
+        panic!("there are {} blocks", steps.len())
+    };
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let mut following = shell(&server, &data, &follow.typed)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It follows from the end of the header on.
+    let mut header = BufReader::new(following.stderr.take().unwrap()).lines();
+    while header.next().unwrap().unwrap().trim() != "" {}
+    let create = r#"curl -sS http://127.0.0.1:8080/graphql -H "Authorization: Bearer $ALICE" -H 'Content-Type: application/json' -d '{"query": "mutation { createCredential(input: {name: \"n\", value: \"v\"}) { userErrors { code } } }"}'"#;
+    assert!(
+        shell(&server, &data, create)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let mut events = BufReader::new(following.stdout.take().unwrap()).lines();
+    assert_eq!(events.next().unwrap().unwrap(), "event: next");
+    let data_line = events.next().unwrap().unwrap();
+    assert!(
+        data_line.contains(r#""action":"CREDENTIAL_CREATED""#),
+        "{data_line}"
+    );
+    following.kill().unwrap();
+    following.wait().unwrap();
+    let output = shell(&server, &data, &get.typed).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        printed,
+        r#"{"data":{"viewer":{"subject":"alice"}}}"#.repeat(2)
+    );
 }

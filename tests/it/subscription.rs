@@ -457,11 +457,13 @@ async fn a_removed_user_gets_no_more_on_connections_that_are_open() {
 async fn the_token_of_a_handshake_expires_before_the_introduction_too() {
     let server = Server::start().await;
     let vera = server.viewer("vera");
-    // The token is good for an hour of the server's clock, and now at its end.
-    server.clock.shift_seconds(3_600);
+    // The token is good for an hour and 30 seconds of the server's clock; of that, one second is left.
+    server.clock.shift_seconds(3_629);
     let authorization = format!("Bearer {}", vera.token);
     let mut socket =
         Socket::connect(&server, Some("graphql-transport-ws"), Some(&authorization)).await;
+    // The second passes.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     socket.send(json!({ "type": "connection_init" })).await;
     assert_eq!(socket.receive().await, Err(4403));
 }
@@ -490,12 +492,12 @@ async fn a_hundred_operations_are_under_way_at_most_and_the_next_is_refused_alon
 async fn a_connection_ends_when_its_token_expires() {
     let server = Server::start().await;
     let vera = server.viewer("vera");
-    // The token is good for an hour of the server's clock; of that, one second is left.
-    server.clock.shift_seconds(3_599);
+    // The token is good for an hour and 30 seconds of the server's clock; of that, one second is left.
+    server.clock.shift_seconds(3_629);
     let mut socket = Socket::open(&vera).await;
     socket.subscribe("1", FOLLOW, json!({})).await;
-    assert_eq!(socket.receive().await, Err(4403));
     let mut stream = EventStream::open(&server.bearer(&vera.token), FOLLOW, json!({})).await;
+    assert_eq!(socket.receive().await, Err(4403));
     let (event, data) = stream.next().await.unwrap();
     assert_eq!(event, "next");
     assert_eq!(data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
