@@ -1,6 +1,7 @@
 //! The one assembly of the server, used by `main` and by the tests.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -17,7 +18,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::graphql::execution::Api;
 use crate::http::cross_origin::CrossOrigin;
 use crate::http::{self, Endpoint, connection};
-use crate::keyring_start::open_keyring;
+use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
 use crate::store::connection::Database;
 use crate::store::{Store, StoreEnd};
@@ -32,7 +33,7 @@ pub struct App {
     listener: TcpListener,
     endpoint: Endpoint,
     store_end: StoreEnd,
-    lock: DataDirectoryLock,
+    lock: Option<DataDirectoryLock>,
     // What streams hears of the end by this.
     stop: watch::Sender<bool>,
     /// The address that it listens at.
@@ -53,19 +54,21 @@ impl App {
     pub async fn start(settings: &ServeSettings, clock: Clock) -> Result<Self, Failure> {
         let is_local = settings.tokens.is_local();
         check_address(settings, is_local)?;
-        let directory = DataDirectory::create(&settings.data.data_dir)?;
-        let lock = directory.lock()?;
+        let database = settings.data.database();
+        let lock = lock_data_directory(settings, &database, is_local)?;
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
         let listener = listen(settings.listen)?;
-        let master_key = read_master_key(settings, &directory, is_local)?;
-        let database = Database::Sqlite(directory.database());
-        directory.touch_database()?;
+        let master_key = read_master_key(settings, &database, is_local)?;
         let keyring = Arc::new(open_keyring(&database, &master_key)?);
-        let (tokens, removal_leeway_seconds) =
-            token_verifier(&settings.tokens, issuer_keys, &directory, &keyring)?;
+        let (tokens, removal_leeway_seconds) = token_verifier(
+            &settings.tokens,
+            issuer_keys,
+            &settings.data.data_dir,
+            &keyring,
+        )?;
         let (store, store_end) =
-            Store::open(&database).map_err(|_error| database_failure(&directory))?;
+            Store::open(&database).map_err(|error| store_failure(&database, error))?;
         let domain = Arc::new(Domain::new(
             store,
             keyring,
@@ -117,6 +120,25 @@ impl TokenSettings {
     }
 }
 
+/// Makes the data directory, when something is to be kept there. SQLite is one server's alone.
+fn lock_data_directory(
+    settings: &ServeSettings,
+    database: &Database,
+    is_local: bool,
+) -> Result<Option<DataDirectoryLock>, Failure> {
+    let path = &settings.data.data_dir;
+    match database {
+        Database::Sqlite(_) => {
+            let directory = DataDirectory::create(path)?;
+            let lock = directory.lock()?;
+            directory.touch_database()?;
+            Ok(Some(lock))
+        }
+        Database::Postgres(_) if is_local => DataDirectory::create(path).map(|_directory| None),
+        Database::Postgres(_) => Ok(None),
+    }
+}
+
 fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Failure> {
     let listen = settings.listen;
     if listen.ip().is_loopback() {
@@ -138,13 +160,14 @@ fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Failure
 
 fn read_master_key(
     settings: &ServeSettings,
-    directory: &DataDirectory,
+    database: &Database,
     is_local: bool,
 ) -> Result<MasterKey, Failure> {
     let path = match &settings.master_key_file {
         Some(path) => path.clone(),
         None if is_local => {
-            local_mode::create_master_key(directory)?;
+            let directory = DataDirectory::open(&settings.data.data_dir)?;
+            local_mode::create_master_key(&directory, database)?;
             directory.master_key()
         }
         None => {
@@ -182,7 +205,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 fn token_verifier(
     settings: &TokenSettings,
     issuer_keys: Option<(TokenKeys, String)>,
-    directory: &DataDirectory,
+    data_directory: &Path,
     keyring: &Keyring,
 ) -> Result<(TokenVerifier, i64), Failure> {
     let audience = settings.jwt_audience.clone();
@@ -190,7 +213,7 @@ fn token_verifier(
     let (keys, issuer, removal_leeway_seconds) = if let Some((keys, issuer)) = issuer_keys {
         (keys, issuer, leeway_seconds)
     } else {
-        let keys = SigningKey::create(directory)?.token_keys()?;
+        let keys = SigningKey::create(&DataDirectory::open(data_directory)?)?.token_keys()?;
         (keys, local_mode::issuer(keyring.deployment_id()), 0)
     };
     let verifier = TokenVerifier::new(keys, issuer, audience, leeway_seconds);
@@ -226,14 +249,4 @@ fn issuer_keys(settings: &TokenSettings) -> Result<Option<(TokenKeys, String)>, 
         )
     })?;
     Ok(Some((keys, issuer)))
-}
-
-fn database_failure(directory: &DataDirectory) -> Failure {
-    Failure::new(
-        FailureKind::DatabaseUnreachable,
-        format!(
-            "the database {} cannot be opened",
-            directory.database().display()
-        ),
-    )
 }

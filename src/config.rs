@@ -9,6 +9,9 @@ use hyper::header::HeaderValue;
 
 use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
 use crate::crypto::token_key::RsaAlgorithm;
+use crate::data_directory::DATABASE_FILE;
+use crate::store::connection::Database;
+use crate::store::postgres::PostgresUrl;
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -68,7 +71,16 @@ pub struct LogSettings {
 /// Where the data is.
 #[derive(Args, Clone, Debug)]
 pub struct DataSettings {
-    /// The directory of the database and, in local mode, of the keys
+    /// The database, when it is not the SQLite file of the data directory: postgres://USER@HOST/DATABASE, with any options of libpq
+    #[arg(
+        long,
+        env = "CREDENCE_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_parser = parse_database_url
+    )]
+    pub database_url: Option<PostgresUrl>,
+    /// The directory of the SQLite database and, in local mode, of the keys
     #[arg(
         long,
         env = "CREDENCE_DATA_DIR",
@@ -76,6 +88,17 @@ pub struct DataSettings {
         value_name = "DIRECTORY"
     )]
     pub data_dir: PathBuf,
+}
+
+impl DataSettings {
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        match &self.database_url {
+            Some(url) => Database::Postgres(url.clone()),
+            None => Database::Sqlite(self.data_dir.join(DATABASE_FILE)),
+        }
+    }
 }
 
 /// The settings of `serve`.
@@ -154,6 +177,13 @@ pub struct TokenSettings {
         value_parser = clap::value_parser!(i64).range(0..=60)
     )]
     pub jwt_leeway_seconds: i64,
+}
+
+/// Reads the URL of a database. What is wrong is said without the URL, which may hold a password.
+fn parse_database_url(text: &str) -> Result<PostgresUrl, String> {
+    PostgresUrl::parse(text).ok_or_else(|| {
+        "it must begin with postgres:// or postgresql://; for SQLite, leave it out and name a --data-dir".to_owned()
+    })
 }
 
 /// Reads the address to listen at: an IP address and a port, or `localhost` and a port.

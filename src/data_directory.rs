@@ -15,6 +15,9 @@ use crate::failure::{Failure, FailureKind};
 /// The largest key file, in bytes: a key set of fifty keys has room in it.
 const KEY_FILE_LIMIT_BYTES: u64 = 256 * 1024;
 
+/// The name of the database file in a data directory.
+pub const DATABASE_FILE: &str = "credence.db";
+
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// A data directory that exists.
@@ -76,7 +79,7 @@ impl DataDirectory {
     /// The database file.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path.join("credence.db")
+        self.path.join(DATABASE_FILE)
     }
 
     /// Where local mode keeps its master key.

@@ -66,17 +66,15 @@ pub fn issuer(deployment_id: &[u8; 16]) -> String {
 ///
 /// # Errors
 /// [`FailureKind::Configuration`] when the key of an existing keyring is missing.
-pub fn create_master_key(directory: &DataDirectory) -> Result<(), Failure> {
+pub fn create_master_key(directory: &DataDirectory, database: &Database) -> Result<(), Failure> {
     let path = directory.master_key();
     if path.exists() {
         return Ok(());
     }
-    let database = Database::Sqlite(directory.database());
-    if keyring_start::inspect(&database)?.is_some() {
+    if keyring_start::inspect(database)?.is_some() {
         return Err(Failure::configuration(format!(
-            "{} is missing, and {} was encrypted with it: put it back, or name the key with --master-key-file",
-            path.display(),
-            directory.database().display()
+            "{} is missing, and the database was encrypted with it: put it back, or name the key with --master-key-file",
+            path.display()
         )));
     }
     create_master_key_file(&path).map(|_key| ())
@@ -88,6 +86,7 @@ pub fn create_master_key(directory: &DataDirectory) -> Result<(), Failure> {
 /// [`FailureKind::Configuration`] when the directory was never served in local mode.
 pub fn issue_token(
     directory: &DataDirectory,
+    database: &Database,
     audience: &str,
     grant: &LocalGrant<'_>,
     now: Timestamp,
@@ -102,8 +101,7 @@ pub fn issue_token(
         return Err(never_served());
     }
     let key = SigningKey::read(directory)?;
-    let database = Database::Sqlite(directory.database());
-    let stored = keyring_start::inspect(&database)?.ok_or_else(never_served)?;
+    let stored = keyring_start::inspect(database)?.ok_or_else(never_served)?;
     let issuer = LocalIssuer {
         secret: &key.0,
         issuer: &issuer(&stored.deployment_id),

@@ -16,12 +16,11 @@ pub struct MigrateArguments {
 
 /// Applies the migrations. Keys are not needed for it.
 pub fn run(arguments: &MigrateArguments) -> Result<(), Failure> {
-    let directory = DataDirectory::create(&arguments.data.data_dir)?;
-    directory.touch_database()?;
-    migrate(&Database::Sqlite(directory.database()))?;
-    super::tell(&format!(
-        "{} is up to date.",
-        directory.database().display()
-    ));
+    let database = arguments.data.database();
+    if let Database::Sqlite(_) = &database {
+        DataDirectory::create(&arguments.data.data_dir)?.touch_database()?;
+    }
+    migrate(&database)?;
+    super::tell(&format!("{database} is up to date."));
     Ok(())
 }

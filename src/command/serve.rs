@@ -37,10 +37,10 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
 
 fn greeting(app: &App, settings: &ServeSettings) -> String {
     let address = app.address;
-    let directory = settings.data.data_dir.display();
+    let database = settings.data.database();
     let data_dir = quoted(&settings.data.data_dir);
     let serving = format!(
-        "Credence serves GraphQL at http://{address}/graphql, with its data in {directory}.\n"
+        "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n"
     );
     if !app.is_local {
         return serving;

@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use super::caller::Caller;
 use super::error::Error;
 use super::user::overtaken;
-use super::{Domain, Request};
+use super::{CHANGE_ATTEMPTS, Domain, Request};
 use crate::crypto::token::{TokenProblem, VerifiedToken};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
@@ -165,11 +165,7 @@ impl Domain {
                 self.refuse_removed(token.issued_at_seconds, known.removed_at)?;
                 known
             }
-            _ => match self.write_user(token, now).await {
-                // Another request of the same user made them first, or they were removed meanwhile.
-                Err(Error::Overtaken) => self.write_user(token, now).await?,
-                outcome => outcome?,
-            },
+            _ => self.make_user(token, now).await?,
         };
         let user = Arc::clone(&known.user);
         self.known_users.remember(known, removals);
@@ -195,6 +191,17 @@ impl Domain {
             removed_at,
             read_at,
         }))
+    }
+
+    /// Makes the user. Another request of theirs may make them first, and they may be removed meanwhile.
+    async fn make_user(&self, token: &VerifiedToken, now: Timestamp) -> Result<KnownUser, Error> {
+        for _ in 0..CHANGE_ATTEMPTS {
+            match self.write_user(token, now).await {
+                Err(Error::Overtaken) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Overloaded)
     }
 
     /// Makes the user, or takes over what the token says of them.

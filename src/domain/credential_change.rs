@@ -173,6 +173,7 @@ impl Domain {
         let editor = caller.clone();
         let keyring = Arc::clone(&self.keyring);
         self.change(caller, move |connection, recorder| {
+            user::keep_user(connection, new_owner_id)?;
             let before = find_changeable(connection, &editor, id)?;
             let new_owner = user::find_user(connection, new_owner_id)?
                 .ok_or(Problem::UserNotFound(UserArgument::NewOwner))?;
@@ -188,6 +189,7 @@ fn find_changeable(
     caller: &Caller,
     id: Id<Credential>,
 ) -> Result<Credential, Error> {
+    credential::lock_credential(connection, id)?;
     let Some(found) = credential::find_credential(connection, id)? else {
         return Err(missing(connection, id)?);
     };

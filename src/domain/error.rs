@@ -1,7 +1,7 @@
 //! What the rules can answer instead of a result, in the caller's terms. Closed: whoever translates it sees every case.
 
 use crate::crypto::seal::SealError;
-use crate::store::error::{Cause, StoreError};
+use crate::store::error::{Cause, JobError, StoreError};
 use crate::types::clock::Timestamp;
 use crate::types::consumer::ConsumerProblem;
 use crate::types::credential::NameProblem;
@@ -108,6 +108,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Overloaded => Self::Overloaded,
             StoreError::Unavailable => Self::Unavailable,
+            StoreError::Conflict => Self::Overtaken,
             StoreError::NotUnique | StoreError::NoReferent => {
                 Self::Internal(Cause("a row that must not or must be there"))
             }
@@ -116,6 +117,12 @@ impl From<StoreError> for Error {
             }
             StoreError::Internal(cause) => Self::Internal(cause),
         }
+    }
+}
+
+impl JobError for Error {
+    fn is_outage(&self) -> bool {
+        *self == Self::Unavailable
     }
 }
 

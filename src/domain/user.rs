@@ -80,6 +80,7 @@ impl Domain {
         let keyring = Arc::clone(&self.keyring);
         let removed = self
             .change(caller, move |connection, recorder| {
+                user::lock_user(connection, id)?;
                 let removed = user::find_user(connection, id)?
                     .ok_or(Problem::UserNotFound(UserArgument::User))?;
                 let heir = find_heir(connection, &removed, transfer_to)?;
@@ -133,6 +134,7 @@ fn find_heir(
     if heir_id == removed.id {
         return Err(Problem::TransferToRemoved.into());
     }
+    user::keep_user(connection, heir_id)?;
     let heir = user::find_user(connection, heir_id)?
         .ok_or(Problem::UserNotFound(UserArgument::TransferTo))?;
     Ok(Some(heir))

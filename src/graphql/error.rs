@@ -142,10 +142,11 @@ impl From<Error> for ApiError {
                 ErrorCode::EventsMissed,
                 "Changes may have been missed. Drop what is remembered of credentials, and subscribe again.",
             ),
-            Error::Overloaded => Self::new(ErrorCode::Overloaded, OVERLOADED),
+            // A change that was overtaken is tried again: what comes here has been overtaken each time.
+            Error::Overloaded | Error::Overtaken => Self::new(ErrorCode::Overloaded, OVERLOADED),
             Error::Unavailable => Self::new(ErrorCode::Unavailable, UNAVAILABLE),
-            // Problems of an input are user errors, and a change that was overtaken is tried again: neither comes here.
-            Error::Rejected(_) | Error::Overtaken | Error::Internal(_) => Self::internal(),
+            // Problems of an input are user errors: they do not come here.
+            Error::Rejected(_) | Error::Internal(_) => Self::internal(),
         }
     }
 }

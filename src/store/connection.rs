@@ -9,6 +9,7 @@ use diesel::sql_types::{Integer, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 
 use super::error::StoreError;
+use super::postgres::PostgresUrl;
 
 /// A connection to either database.
 #[derive(diesel::MultiConnection)]
@@ -73,20 +74,20 @@ const SQLITE_SETTINGS: &str = "
     PRAGMA temp_store = MEMORY;
 ";
 
-/// Where the database is. `Debug` shows no password.
-#[derive(Clone)]
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// A file in the data directory.
     Sqlite(PathBuf),
-    /// The URL of a server.
-    Postgres(String),
+    /// A server.
+    Postgres(PostgresUrl),
 }
 
-impl fmt::Debug for Database {
+impl fmt::Display for Database {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(path) => write!(formatter, "Sqlite({})", path.display()),
-            Self::Postgres(_) => formatter.write_str("Postgres(…)"),
+            Self::Sqlite(path) => write!(formatter, "{}", path.display()),
+            Self::Postgres(_) => formatter.write_str("the PostgreSQL database"),
         }
     }
 }
@@ -104,8 +105,7 @@ impl Database {
                 Ok(DatabaseConnection::Sqlite(connection))
             }
             Self::Postgres(url) => {
-                let connection = PgConnection::establish(url)
-                    .map_err(|_library_text| StoreError::Unavailable)?;
+                let connection = url.connect().map_err(|_problem| StoreError::Unavailable)?;
                 Ok(DatabaseConnection::Postgres(connection))
             }
         }
@@ -120,7 +120,11 @@ impl Database {
         match self {
             Self::Sqlite(path) if !path.exists() => Ok(None),
             Self::Sqlite(path) => Ok(Some(DatabaseConnection::Sqlite(open_sqlite(path, "ro")?))),
-            Self::Postgres(_) => self.connect().map(Some),
+            Self::Postgres(_) => {
+                let mut connection = self.connect()?;
+                connection.batch_execute("SET default_transaction_read_only = on")?;
+                Ok(Some(connection))
+            }
         }
     }
 }

@@ -164,6 +164,25 @@ pub fn list_credentials_of(
     rows.into_iter().map(credential_of).collect()
 }
 
+/// Keeps others from changing a credential until the transaction ends. SQLite has one writer only.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn lock_credential(
+    connection: &mut DatabaseConnection,
+    id: Id<Credential>,
+) -> Result<(), StoreError> {
+    if let DatabaseConnection::Postgres(postgres) = connection {
+        let _locked: Option<Vec<u8>> = credentials::table
+            .find(id.as_bytes().as_slice())
+            .select(credentials::id)
+            .for_update()
+            .get_result(postgres)
+            .optional()?;
+    }
+    Ok(())
+}
+
 /// Adds a credential.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ pub enum StoreError {
     NotUnique,
     /// A row that the change refers to does not exist.
     NoReferent,
+    /// The database undid the transaction in favour of another one: done again as a whole, it can succeed.
+    Conflict,
     /// The database cannot be reached, or cannot write: its disk is full or failing.
     Unavailable,
     /// Too much is waiting already.
@@ -18,6 +20,18 @@ pub enum StoreError {
     Unreadable,
     /// Anything else: a fault of this program.
     Internal(Cause),
+}
+
+/// What a job of the writer can fail with.
+pub trait JobError: From<StoreError> + Send {
+    /// Whether it says that the database cannot be reached or written.
+    fn is_outage(&self) -> bool;
+}
+
+impl JobError for StoreError {
+    fn is_outage(&self) -> bool {
+        *self == Self::Unavailable
+    }
 }
 
 /// What a fault is, for the log: words of ours.
@@ -31,8 +45,19 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
                 Self::NoReferent
             }
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
+                Self::Conflict
+            }
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )
             | DieselError::BrokenTransactionManager => Self::Unavailable,
+            DieselError::DatabaseError(_, information)
+                if information.message() == "deadlock detected" =>
+            {
+                Self::Conflict
+            }
             DieselError::DatabaseError(_, information) if is_outage(information.message()) => {
                 Self::Unavailable
             }
@@ -48,12 +73,6 @@ const fn kind(error: &DieselError) -> &'static str {
             "a null where none may be"
         }
         DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, _) => "a check of a table",
-        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
-            "a serialization failure"
-        }
-        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
-            "a read-only transaction"
-        }
         DieselError::DatabaseError(_, _) => "an error of the database",
         DieselError::QueryBuilderError(_) => "a query that cannot be built",
         DieselError::DeserializationError(_) => "a row of other types",
@@ -63,9 +82,10 @@ const fn kind(error: &DieselError) -> &'static str {
     }
 }
 
-/// Whether a message is one of those by which SQLite says that its file cannot be used (`sqlite3_errstr)`: diesel hands on no code.
+/// Whether a message is one of those by which SQLite says that its file cannot be used (`sqlite3_errstr`), or PostgreSQL that it stops,
+/// starts or has no room: diesel hands on no code. Where PostgreSQL speaks another language, the next check of the connection tells.
 fn is_outage(message: &str) -> bool {
-    const OUTAGES: [&str; 8] = [
+    const OUTAGES: [&str; 17] = [
         "database or disk is full",
         "disk I/O error",
         "attempt to write a readonly database",
@@ -74,6 +94,15 @@ fn is_outage(message: &str) -> bool {
         "database disk image is malformed",
         "file is not a database",
         "out of memory",
+        "terminating connection",
+        "the database system is",
+        "server closed the connection",
+        "could not extend file",
+        "No space left on device",
+        "too many c",
+        "canceling statement",
+        "no connection to the server",
+        "could not receive data",
     ];
     OUTAGES.iter().any(|outage| message.contains(outage))
 }

@@ -49,6 +49,29 @@ pub fn revert_all(connection: &mut DatabaseConnection) -> Result<usize, StoreErr
     reverted.map_err(|_library_text| StoreError::Internal(Cause("a migration")))
 }
 
+/// Whether nothing is left to apply.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn is_current(connection: &mut DatabaseConnection) -> Result<bool, StoreError> {
+    if !was_migrated(connection)? {
+        return Ok(false);
+    }
+    let applied = applied(connection)?;
+    let is_applied = |known: &Box<dyn Migration<diesel::sqlite::Sqlite>>| {
+        applied
+            .iter()
+            .any(|version| known.name().version() == version.as_str().into())
+    };
+    Ok(embedded().iter().all(is_applied))
+}
+
+fn applied(connection: &mut DatabaseConnection) -> Result<Vec<String>, StoreError> {
+    Ok(__diesel_schema_migrations::table
+        .select(__diesel_schema_migrations::version)
+        .load(connection)?)
+}
+
 /// Whether the database was migrated before, by whichever version: one that was not is empty.
 ///
 /// # Errors
@@ -63,9 +86,7 @@ pub fn was_migrated(connection: &mut DatabaseConnection) -> Result<bool, StoreEr
 /// # Errors
 /// A [`StoreError`] when the list cannot be read.
 pub fn is_newer(connection: &mut DatabaseConnection) -> Result<bool, StoreError> {
-    let applied: Vec<String> = __diesel_schema_migrations::table
-        .select(__diesel_schema_migrations::version)
-        .load(connection)?;
+    let applied = applied(connection)?;
     let known = embedded();
     let is_known = |version: &String| {
         known

@@ -4,15 +4,18 @@
 //! layer above, inside [`Store::read`] or [`Store::write`].
 
 pub mod audit;
+mod change;
 #[expect(missing_docs, reason = "what diesel derives has none")]
 pub mod connection;
 pub mod credential;
 pub mod credential_list;
 pub mod error;
 pub mod keyring;
+mod listener;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod migration;
 mod pool;
+pub mod postgres;
 mod row;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod schema;
@@ -23,7 +26,7 @@ mod writer;
 use diesel::connection::SimpleConnection;
 
 use connection::{Database, DatabaseConnection};
-use error::StoreError;
+use error::{JobError, StoreError};
 use pool::ReadPool;
 use tokio::sync::broadcast;
 use writer::{Writer, WriterThreads};
@@ -78,7 +81,7 @@ impl Store {
     where
         F: Fn(&mut DatabaseConnection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError + 'static,
     {
         self.writer
             .write(move |connection| Ok((work(connection)?, Vec::new())))
@@ -94,7 +97,7 @@ impl Store {
     where
         F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send + 'static,
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError + 'static,
     {
         self.writer.write(work).await
     }

@@ -14,6 +14,8 @@ use super::error::{Cause, StoreError};
 pub const READ_CONNECTIONS: u32 = 8;
 /// How long a read waits for a connection.
 const WAIT: Duration = Duration::from_millis(500);
+/// How long an answer is waited for: the disk or the server may hang.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The read connections.
 #[derive(Clone)]
@@ -67,8 +69,10 @@ impl ReadPool {
                 .map_err(|_library_text| StoreError::Unavailable)?;
             read(&mut connection)
         });
-        reading.await.unwrap_or_else(|_panicked| {
-            Err(StoreError::Internal(Cause("a panic in a read")).into())
-        })
+        match timeout(ANSWER_LIMIT, reading).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panicked)) => Err(StoreError::Internal(Cause("a panic in a read")).into()),
+            Err(_elapsed) => Err(StoreError::Unavailable.into()),
+        }
     }
 }

@@ -95,6 +95,39 @@ pub fn find_user_by_key(
     row.map(user_of).transpose()
 }
 
+/// Keeps others from removing a user, or giving them credentials, until the transaction ends. SQLite has one writer only.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn lock_user(connection: &mut DatabaseConnection, id: Id<User>) -> Result<(), StoreError> {
+    if let DatabaseConnection::Postgres(postgres) = connection {
+        let _locked: Option<Vec<u8>> = users::table
+            .find(id.as_bytes().as_slice())
+            .select(users::id)
+            .for_update()
+            .get_result(postgres)
+            .optional()?;
+    }
+    Ok(())
+}
+
+/// Keeps others from removing a user until the transaction ends, as one who is to own a credential. Users are locked before credentials
+/// everywhere, so that no two transactions wait for each other.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn keep_user(connection: &mut DatabaseConnection, id: Id<User>) -> Result<(), StoreError> {
+    if let DatabaseConnection::Postgres(postgres) = connection {
+        let _locked: Option<Vec<u8>> = users::table
+            .find(id.as_bytes().as_slice())
+            .select(users::id)
+            .for_key_share()
+            .get_result(postgres)
+            .optional()?;
+    }
+    Ok(())
+}
+
 /// Adds a user.
 ///
 /// # Errors

@@ -11,9 +11,13 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use diesel::connection::SimpleConnection;
 use tokio::sync::{broadcast, oneshot};
+use tokio::time::timeout;
 
+use super::change;
 use super::connection::{Database, DatabaseConnection};
-use super::error::{Cause, StoreError};
+use super::error::{Cause, JobError, StoreError};
+use super::listener::Listener;
+use super::pool::ANSWER_LIMIT;
 use crate::types::change::{CredentialChange, Told};
 
 /// How many jobs wait at most; more are refused at once.
@@ -22,6 +26,9 @@ pub const QUEUE_LIMIT_JOBS: usize = 1_024;
 const SQLITE_BATCH_LIMIT_JOBS: usize = 64;
 /// How many writer connections a server gets.
 const POSTGRES_WRITERS: usize = 4;
+
+/// How many connections a job is tried on.
+const CONNECTIONS_TRIED: usize = 2;
 
 /// How many changes are kept for those who follow them; who is slower than that misses some, and is told so.
 const CHANGES_KEPT: usize = 1_024;
@@ -44,6 +51,7 @@ pub struct Writer {
 pub struct WriterThreads {
     threads: Vec<JoinHandle<()>>,
     queue: Sender<Message>,
+    listener: Option<Listener>,
 }
 
 impl WriterThreads {
@@ -57,6 +65,9 @@ impl WriterThreads {
             // A writer catches what jobs panic with; if it ended otherwise, there is nothing left to wait for.
             let _ended = thread.join();
         }
+        if let Some(listener) = self.listener {
+            listener.stop();
+        }
     }
 }
 
@@ -68,23 +79,20 @@ impl Writer {
     pub fn start(database: &Database) -> Result<(Self, WriterThreads), StoreError> {
         let (queue, messages) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
         let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
-        let (writers, batch_limit) = match database {
-            Database::Sqlite(_) => (1, SQLITE_BATCH_LIMIT_JOBS),
-            Database::Postgres(_) => (POSTGRES_WRITERS, 1),
+        let (writers, listener) = match database {
+            Database::Sqlite(_) => (1, None),
+            Database::Postgres(url) => (
+                POSTGRES_WRITERS,
+                Some(Listener::start(url, changes.clone())?),
+            ),
         };
         let threads: Result<Vec<_>, StoreError> = (0..writers)
-            .map(|_| {
-                start_thread(
-                    database.clone(),
-                    messages.clone(),
-                    changes.clone(),
-                    batch_limit,
-                )
-            })
+            .map(|_| start_thread(database.clone(), messages.clone(), changes.clone()))
             .collect();
         let ends = WriterThreads {
             threads: threads?,
             queue: queue.clone(),
+            listener,
         };
         Ok((Self { queue, changes }, ends))
     }
@@ -104,7 +112,7 @@ impl Writer {
     where
         F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send + 'static,
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: JobError + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(WaitingJob {
@@ -117,28 +125,44 @@ impl Writer {
             Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded.into()),
             Err(TrySendError::Disconnected(_)) => return Err(StoreError::Unavailable.into()),
         }
-        answered
-            .await
-            .unwrap_or_else(|_dropped| Err(StoreError::Unavailable.into()))
+        match timeout(ANSWER_LIMIT, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_dropped)) => Err(StoreError::Unavailable.into()),
+            Err(_elapsed) => Err(StoreError::Unavailable.into()),
+        }
     }
 }
 
 /// A job in the queue.
 trait Job: Send {
-    /// Does the work, and says whether it is to be kept.
-    fn run(&mut self, connection: &mut DatabaseConnection) -> Keep;
+    /// Does the work, and says what is to become of it.
+    fn run(&mut self, connection: &mut DatabaseConnection) -> Ran;
     /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
-    fn answer(
-        self: Box<Self>,
-        committed: Result<(), StoreError>,
-        changes: &broadcast::Sender<Told>,
-    );
+    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>);
 }
 
+/// How a job's work went.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    Yes,
-    No,
+enum Ran {
+    /// It is to be kept.
+    Well,
+    /// It failed, and is to be undone.
+    Failed,
+    /// The database cannot be reached or written.
+    Lost,
+}
+
+/// What became of a job's work.
+#[derive(Clone, Copy)]
+enum End {
+    /// It is durable, or it failed by itself.
+    Settled,
+    /// It is durable, or it failed by itself; the database tells of what changed.
+    SettledAndTold,
+    /// The transaction could not be committed: nobody knows what became of it.
+    NotCommitted(StoreError),
+    /// The connection was lost before the commit: nothing of it stays.
+    Lost,
 }
 
 struct WaitingJob<F, T, E> {
@@ -151,39 +175,47 @@ impl<F, T, E> Job for WaitingJob<F, T, E>
 where
     F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send,
     T: Send,
-    E: From<StoreError> + Send,
+    E: JobError,
 {
-    fn run(&mut self, connection: &mut DatabaseConnection) -> Keep {
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)))
-            .unwrap_or_else(|_panic| Err(StoreError::Internal(Cause("a panic in a job")).into()));
-        let keep = if outcome.is_ok() { Keep::Yes } else { Keep::No };
+    fn run(&mut self, connection: &mut DatabaseConnection) -> Ran {
+        let outcome: Result<_, E> = catch_unwind(AssertUnwindSafe(|| {
+            let (value, changed) = (self.work)(connection)?;
+            if let DatabaseConnection::Postgres(postgres) = connection {
+                change::notify(postgres, &changed)?;
+            }
+            Ok((value, changed))
+        }))
+        .unwrap_or_else(|_panic| Err(StoreError::Internal(Cause("a panic in a job")).into()));
+        let ran = match &outcome {
+            Ok(_) => Ran::Well,
+            Err(error) if error.is_outage() => Ran::Lost,
+            Err(_) => Ran::Failed,
+        };
         self.outcome = Some(outcome);
-        keep
+        ran
     }
 
-    fn answer(
-        self: Box<Self>,
-        committed: Result<(), StoreError>,
-        changes: &broadcast::Sender<Told>,
-    ) {
-        let outcome = match (self.outcome, committed) {
+    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>) {
+        let outcome = match (self.outcome, end) {
+            (_, End::Lost) => Err(StoreError::Unavailable.into()),
             // What failed by itself failed whether or not the others were committed.
             (Some(Err(error)), _) => Err(error),
-            (outcome, Err(error)) => {
+            (Some(Ok((value, _told))), End::SettledAndTold) => Ok(value),
+            (outcome, End::NotCommitted(error)) => {
                 // A commit that failed may have come so far that its changes are there after all.
                 if outcome.is_some_and(|kept| kept.is_ok_and(|(_, changed)| !changed.is_empty())) {
                     let _followers = changes.send(Told::Missed);
                 }
                 Err(error.into())
             }
-            (Some(Ok((value, changed))), Ok(())) => {
+            (Some(Ok((value, changed))), End::Settled) => {
                 for change in changed {
                     // Nobody follows: then nobody is told.
                     let _followers = changes.send(Told::Change(change));
                 }
                 Ok(value)
             }
-            (None, Ok(())) => {
+            (None, End::Settled | End::SettledAndTold) => {
                 Err(StoreError::Internal(Cause("a job that was committed but never run")).into())
             }
         };
@@ -196,9 +228,12 @@ fn start_thread(
     database: Database,
     messages: Receiver<Message>,
     changes: broadcast::Sender<Told>,
-    batch_limit: usize,
 ) -> Result<JoinHandle<()>, StoreError> {
     let mut connection = Some(database.connect()?);
+    let batch_limit = match &database {
+        Database::Sqlite(_) => SQLITE_BATCH_LIMIT_JOBS,
+        Database::Postgres(_) => 1,
+    };
     std::thread::Builder::new()
         .name("writer".to_owned())
         .spawn(move || {
@@ -237,37 +272,85 @@ fn run_batch(
     mut batch: Vec<Box<dyn Job>>,
     changes: &broadcast::Sender<Told>,
 ) {
-    let committed = match connection.take().map_or_else(|| database.connect(), Ok) {
-        Ok(mut opened) => {
-            let committed = commit_batch(&mut opened, &mut batch);
-            let clean = committed.is_ok() || opened.batch_execute("ROLLBACK").is_ok();
-            *connection = clean.then_some(opened);
-            committed
-        }
-        Err(error) => Err(error),
+    let end = match database {
+        Database::Sqlite(_) => run_together(database, connection, &mut batch),
+        Database::Postgres(_) => run_alone(database, connection, &mut batch),
     };
     for job in batch {
-        job.answer(committed, changes);
+        job.answer(end, changes);
     }
 }
 
-fn commit_batch(
+/// Runs jobs in one transaction, each in a savepoint of its own.
+fn run_together(
+    database: &Database,
+    connection: &mut Option<DatabaseConnection>,
+    batch: &mut [Box<dyn Job>],
+) -> End {
+    let mut opened = match connection.take().map_or_else(|| database.connect(), Ok) {
+        Ok(opened) => opened,
+        Err(error) => return End::NotCommitted(error),
+    };
+    let committed = commit_together(&mut opened, batch);
+    let clean = committed.is_ok() || opened.batch_execute("ROLLBACK").is_ok();
+    *connection = clean.then_some(opened);
+    committed.map_or_else(End::NotCommitted, |()| End::Settled)
+}
+
+fn commit_together(
     connection: &mut DatabaseConnection,
     batch: &mut [Box<dyn Job>],
 ) -> Result<(), StoreError> {
-    let begin = match connection {
-        // Taking the write lock at once: a deferred transaction that reads first may fail when it comes to write.
-        DatabaseConnection::Sqlite(_) => "BEGIN IMMEDIATE",
-        DatabaseConnection::Postgres(_) => "BEGIN",
-    };
-    connection.batch_execute(begin)?;
+    // Taking the write lock at once: a deferred transaction that reads first may fail when it comes to write.
+    connection.batch_execute("BEGIN IMMEDIATE")?;
     for job in batch {
         connection.batch_execute("SAVEPOINT job")?;
         match job.run(connection) {
-            Keep::Yes => connection.batch_execute("RELEASE job")?,
-            Keep::No => connection.batch_execute("ROLLBACK TO job; RELEASE job")?,
+            Ran::Well => connection.batch_execute("RELEASE job")?,
+            Ran::Failed | Ran::Lost => connection.batch_execute("ROLLBACK TO job; RELEASE job")?,
         }
     }
     connection.batch_execute("COMMIT")?;
     Ok(())
+}
+
+/// Runs the one job of a batch in a transaction of its own. A connection that was lost is replaced, and the job is done again as a whole,
+/// as long as no commit was sent.
+fn run_alone(
+    database: &Database,
+    connection: &mut Option<DatabaseConnection>,
+    batch: &mut [Box<dyn Job>],
+) -> End {
+    let [job] = batch else {
+        return End::Lost;
+    };
+    for _ in 0..CONNECTIONS_TRIED {
+        let Ok(mut opened) = connection.take().map_or_else(|| database.connect(), Ok) else {
+            return End::Lost;
+        };
+        let (end, clean) = commit_alone(&mut opened, job.as_mut());
+        *connection = clean.then_some(opened);
+        if !matches!(end, End::Lost) {
+            return end;
+        }
+    }
+    End::Lost
+}
+
+/// Runs a job in a transaction. Returns what became of it, and whether the connection can be used further.
+fn commit_alone(connection: &mut DatabaseConnection, job: &mut dyn Job) -> (End, bool) {
+    if connection.batch_execute("BEGIN").is_err() {
+        return (End::Lost, false);
+    }
+    match job.run(connection) {
+        Ran::Well => match connection.batch_execute("COMMIT") {
+            Ok(()) => (End::SettledAndTold, true),
+            Err(_error) => (End::NotCommitted(StoreError::Unavailable), false),
+        },
+        Ran::Failed => match connection.batch_execute("ROLLBACK") {
+            Ok(()) => (End::SettledAndTold, true),
+            Err(_error) => (End::Lost, false),
+        },
+        Ran::Lost => (End::Lost, false),
+    }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support::database;
 use crate::support::process::ServerProcess;
 
 /// A block of the session: what is typed, and what is shown to come back.
@@ -77,7 +78,11 @@ fn the_session_works_as_it_is_printed() {
     let script = script
         .replace("127.0.0.1:8080", &server.address)
         .replace("target/debug/credence token", &command);
-    let output = Command::new("sh").arg("-euc").arg(script).output().unwrap();
+    let mut shell = Command::new("sh");
+    if let Some(url) = database::url(&data) {
+        shell.env("CREDENCE_DATABASE_URL", url);
+    }
+    let output = shell.arg("-euc").arg(script).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{printed}{errors}");

@@ -4,6 +4,7 @@ use credence::crypto::local_token::{LocalGrant, LocalIssuer};
 use credence::types::scope::Role;
 use serde_json::{Value, json};
 
+use crate::support::database::{bytes, database};
 use crate::support::server::consumer;
 use crate::support::{Server, secret};
 
@@ -130,11 +131,9 @@ async fn a_value_that_was_tampered_with_is_unreadable_and_the_refusal_is_in_the_
     let alice = server.editor("alice");
     let (first, second) = (alice.create("first").await, alice.create("second").await);
     let directory = server.stop().await;
-    let path = directory.path().join("data/credence.db");
-    let database = credence::store::connection::Database::Sqlite(path);
     {
         use diesel::connection::SimpleConnection;
-        let mut connection = database.connect().unwrap();
+        let mut connection = database(&directory.path().join("data")).connect().unwrap();
         // Each value now lies in the other's row.
         let swap = "CREATE TEMP TABLE swapped AS SELECT name, sealed_value FROM credentials;
                     UPDATE credentials SET sealed_value = (SELECT s.sealed_value FROM swapped s WHERE s.name <> credentials.name);";
@@ -198,23 +197,20 @@ async fn a_row_of_which_anything_bound_was_changed_is_unreadable() {
     let directory = server.stop().await;
     {
         use diesel::connection::SimpleConnection;
-        let database = credence::store::connection::Database::Sqlite(
-            directory.path().join("data/credence.db"),
-        );
-        let mut connection = database.connect().unwrap();
+        let mut connection = database(&directory.path().join("data")).connect().unwrap();
         let hex = |id: &str| id.replace('-', "");
         let changes = [
             (
                 "id",
-                format!("id = x'{}'", hex(&ids[0]).replacen('0', "1", 1)),
+                format!("id = {}", bytes(&hex(&ids[0]).replacen('0', "1", 1))),
             ),
-            ("owner_id", format!("owner_id = x'{}'", hex(&other))),
+            ("owner_id", format!("owner_id = {}", bytes(&hex(&other)))),
             ("name_key", "name_key = 'other'".to_owned()),
             ("value_version", "value_version = 2".to_owned()),
             ("data_key_id", "data_key_id = 2".to_owned()),
             (
                 "sealed_value",
-                "sealed_value = CAST(sealed_value || x'00' AS BLOB)".to_owned(),
+                format!("sealed_value = {}", bytes(&"07".repeat(100))),
             ),
         ];
         for (name, change) in changes {

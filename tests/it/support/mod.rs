@@ -1,6 +1,8 @@
 //! What tests share: a server of their own, people with tokens, and answers that are looked through.
 
 pub mod answer;
+pub mod cluster;
+pub mod database;
 pub mod hostile;
 pub mod process;
 pub mod server;

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 
+use super::database;
+
 /// The command with these arguments, and none of this process's settings.
 pub fn credence(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_credence"));
@@ -43,7 +45,11 @@ impl ServerProcess {
         let directory = data_directory.to_str().unwrap();
         let fixed = ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory];
         let all: Vec<&str> = fixed.iter().chain(arguments).copied().collect();
-        Self::spawn(credence(&all), log)
+        let mut command = credence(&all);
+        if let Some(url) = database::url(data_directory) {
+            command.env("CREDENCE_DATABASE_URL", url);
+        }
+        Self::spawn(command, log)
     }
 
     /// Starts a command that becomes a server, and waits until it serves.
@@ -87,7 +93,7 @@ impl ServerProcess {
     /// A token of the data directory.
     pub fn token(data_directory: &Path, subject: &str, role: &str) -> String {
         let directory = data_directory.to_str().unwrap();
-        let output = run(&[
+        let mut command = credence(&[
             "token",
             "--sub",
             subject,
@@ -96,6 +102,10 @@ impl ServerProcess {
             "--data-dir",
             directory,
         ]);
+        if let Some(url) = database::url(data_directory) {
+            command.env("CREDENCE_DATABASE_URL", url);
+        }
+        let output = command.output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         stdout(&output).trim().to_owned()
     }

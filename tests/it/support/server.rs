@@ -10,7 +10,6 @@ use credence::crypto::local_token::LocalGrant;
 use credence::data_directory::DataDirectory;
 use credence::failure::Failure;
 use credence::local_mode;
-use credence::store::connection::Database;
 use credence::store::keyring;
 use credence::types::clock::Clock;
 use credence::types::scope::{Role, ScopeSet};
@@ -20,6 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::database::{self, database};
 use super::{Answer, secret};
 
 /// A running server. It stops when the test ends.
@@ -40,15 +40,12 @@ struct Line {
 
 /// The settings of a server on a directory, as the command line would give them.
 pub fn settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
-    let directory = directory.to_str().unwrap();
-    let fixed = [
-        "credence",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        directory,
-    ];
-    Line::parse_from(fixed.iter().chain(arguments)).settings
+    let path = directory.to_str().unwrap();
+    let mut all = vec!["credence", "--listen", "127.0.0.1:0", "--data-dir", path];
+    let url = database::url(directory);
+    all.extend(url.iter().flat_map(|url| ["--database-url", url]));
+    all.extend(arguments);
+    Line::parse_from(all).settings
 }
 
 impl Server {
@@ -106,8 +103,10 @@ impl Server {
 
     /// The issuer of its own tokens.
     pub fn issuer(&self) -> String {
-        let database = Database::Sqlite(self.data_directory().join("credence.db"));
-        let mut connection = database.connect_read_only().unwrap().unwrap();
+        let mut connection = database(&self.data_directory())
+            .connect_read_only()
+            .unwrap()
+            .unwrap();
         let keyring = keyring::find_keyring(&mut connection).unwrap().unwrap();
         local_mode::issuer(&keyring.deployment_id)
     }
@@ -151,8 +150,10 @@ impl Server {
             lifetime_seconds: 3_600,
         };
         let directory = DataDirectory::open(&self.data_directory()).unwrap();
+        let database = database(&self.data_directory());
         let token =
-            local_mode::issue_token(&directory, "credence", &grant, self.clock.now()).unwrap();
+            local_mode::issue_token(&directory, &database, "credence", &grant, self.clock.now())
+                .unwrap();
         Person {
             server: self,
             token,

@@ -1,0 +1,258 @@
+//! PostgreSQL: where it is, how a connection to it is set up, and what a database must have.
+
+use std::fmt;
+
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::{Bool, Text};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
+
+use super::error::StoreError;
+
+/// What stands in every connection string before the operator's own options, which win. A server that does not answer is given up
+/// after seconds, not minutes.
+const DEFAULT_OPTIONS: &str = "connect_timeout=2&keepalives_idle=5&keepalives_interval=2&keepalives_count=2\
+                               &tcp_user_timeout=5000&fallback_application_name=credence";
+
+/// Set on every connection. An answer that is sent says that its event is durable: a role or a database that turned that off does not
+/// change it. Where commits wait for standbys, they still do.
+const SETTINGS: &str = "
+    SET statement_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '10s';
+    SET default_transaction_isolation = 'read committed';
+    SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') IN ('off', 'local');
+";
+
+/// The key of the advisory lock that a starting instance holds: the bytes of `Credence`.
+const START_LOCK: i64 = i64::from_be_bytes(*b"Credence");
+
+/// The URL of a server, with any options of libpq (PostgreSQL documentation, section 34.1). `Debug` shows nothing of it: it may hold a
+/// password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(String);
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PostgresUrl(…)")
+    }
+}
+
+impl PostgresUrl {
+    /// Takes over a URL of one of the schemes `postgres` and `postgresql`; `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let known = ["postgres://", "postgresql://"];
+        known
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
+            .then(|| Self(text.to_owned()))
+    }
+
+    fn with_defaults(&self) -> String {
+        match self.0.split_once('?') {
+            Some((server, options)) => format!("{server}?{DEFAULT_OPTIONS}&{options}"),
+            None => format!("{}?{DEFAULT_OPTIONS}", self.0),
+        }
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn connect(&self) -> Result<PgConnection, ConnectProblem> {
+        let mut connection = PgConnection::establish(&self.with_defaults())
+            .map_err(|error| ConnectProblem::of(&error.to_string()))?;
+        connection
+            .batch_execute(SETTINGS)
+            .map_err(|_lost| ConnectProblem::Unreachable)?;
+        Ok(connection)
+    }
+}
+
+/// Why there is no connection. The text of libpq names hosts and users; this does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectProblem {
+    /// The URL is none that libpq understands.
+    Malformed,
+    /// There is no host of the name.
+    UnknownHost,
+    /// The server wants another password, or another user.
+    Refused,
+    /// There is no database, or no role, of the name.
+    Unknown,
+    /// The certificate of the server is not the one that is wanted, or there is none.
+    Certificate,
+    /// No host takes writes, and `target_session_attrs` wants one that does.
+    NotWritable,
+    /// The server has no room for another connection.
+    Full,
+    /// Nobody answers, or what answers is starting or stopping.
+    Unreachable,
+}
+
+impl ConnectProblem {
+    fn of(library_text: &str) -> Self {
+        // Where the server speaks another language than English, it is `Unreachable`.
+        const KNOWN: [(&str, ConnectProblem); 15] = [
+            ("invalid connection option", ConnectProblem::Malformed),
+            ("invalid URI", ConnectProblem::Malformed),
+            ("invalid port", ConnectProblem::Malformed),
+            ("invalid sslmode", ConnectProblem::Malformed),
+            ("invalid target_session_attrs", ConnectProblem::Malformed),
+            ("translate host name", ConnectProblem::UnknownHost),
+            ("authentication failed", ConnectProblem::Refused),
+            ("no pg_hba.conf entry", ConnectProblem::Refused),
+            ("no password supplied", ConnectProblem::Refused),
+            ("certificate", ConnectProblem::Certificate),
+            ("does not support SSL", ConnectProblem::Certificate),
+            ("SSL error", ConnectProblem::Certificate),
+            ("read-only", ConnectProblem::NotWritable),
+            ("too many c", ConnectProblem::Full),
+            ("does not exist", ConnectProblem::Unknown),
+        ];
+        let known = KNOWN.iter().find(|(text, _)| library_text.contains(text));
+        known.map_or(Self::Unreachable, |(_, problem)| *problem)
+    }
+}
+
+impl fmt::Display for ConnectProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Malformed => "the database URL has a part or an option that libpq does not know",
+            Self::UnknownHost => "there is no host of the name in the database URL",
+            Self::Refused => "PostgreSQL refuses the user or the password of the database URL",
+            Self::Unknown => "PostgreSQL has no such database, or no such role",
+            Self::Certificate => {
+                "TLS with PostgreSQL failed: the certificate is not the one that `sslmode` and `sslrootcert` want, or there is none"
+            }
+            Self::NotWritable => {
+                "no host of the database URL takes writes: is the primary down, and no standby promoted?"
+            }
+            Self::Full => "PostgreSQL has no room for more connections: raise its max_connections",
+            Self::Unreachable => {
+                "PostgreSQL cannot be reached: is it running, and are host and port right?"
+            }
+        })
+    }
+}
+
+/// What a database lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Its encoding is another one than UTF-8: this one.
+    Encoding(String),
+    /// Its `LC_CTYPE`, this one, knows no letters but those of ASCII.
+    Letters(String),
+    /// The extension `pg_trgm` is missing, and this role may not create it.
+    Extension,
+    /// The extension is in this schema, where the connection does not look.
+    HiddenExtension(String),
+    /// The role may not create tables.
+    Privilege,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encoding(encoding) => write!(
+                formatter,
+                "the database has the encoding {encoding}, and names may be in any script: create one with ENCODING 'UTF8' TEMPLATE template0"
+            ),
+            Self::Letters(locale) => write!(
+                formatter,
+                "the database has LC_CTYPE {locale}, with which PostgreSQL finds no names in Cyrillic, Chinese or Japanese: \
+                 create one with LC_CTYPE 'C.UTF-8' TEMPLATE template0, or with another locale of UTF-8"
+            ),
+            Self::Extension => formatter.write_str(
+                "the extension pg_trgm is missing, and this role may not create it: let an administrator run, in this database, \
+                 `CREATE EXTENSION pg_trgm;`",
+            ),
+            Self::HiddenExtension(schema) => write!(
+                formatter,
+                "the extension pg_trgm is in the schema {schema}: add that to the search_path of the role"
+            ),
+            Self::Privilege => formatter.write_str(
+                "the database is to be migrated, and this role may not create tables: run `credence migrate` with a role that may",
+            ),
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    answer: bool,
+}
+
+fn line(connection: &mut PgConnection, query: &str) -> Result<String, StoreError> {
+    let row: Line = diesel::sql_query(query).get_result(connection)?;
+    Ok(row.line)
+}
+
+fn holds(connection: &mut PgConnection, query: &str) -> Result<bool, StoreError> {
+    let row: Answer = diesel::sql_query(query).get_result(connection)?;
+    Ok(row.answer)
+}
+
+/// Makes a database ready to be migrated: looks for what it must have, and creates the extension that search needs.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError> {
+    // An index over many rows takes longer than any request may.
+    connection.batch_execute("SET statement_timeout = 0")?;
+    let encoding = line(
+        connection,
+        "SELECT current_setting('server_encoding') AS line",
+    )?;
+    if encoding != "UTF8" {
+        return Ok(Some(Lack::Encoding(encoding)));
+    }
+    if !holds(
+        connection,
+        "SELECT has_schema_privilege(current_schema(), 'CREATE') AS answer",
+    )? {
+        return Ok(Some(Lack::Privilege));
+    }
+    let has_extension =
+        "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm') AS answer";
+    if !holds(connection, has_extension)?
+        && connection
+            .batch_execute("CREATE EXTENSION pg_trgm")
+            .is_err()
+    {
+        return Ok(Some(Lack::Extension));
+    }
+    if !holds(
+        connection,
+        "SELECT to_regproc('show_trgm') IS NOT NULL AS answer",
+    )? {
+        let schema = "SELECT extnamespace::regnamespace::text AS line FROM pg_extension WHERE extname = 'pg_trgm'";
+        return Ok(Some(Lack::HiddenExtension(line(connection, schema)?)));
+    }
+    if holds(
+        connection,
+        "SELECT cardinality(show_trgm('имя')) > 0 AND cardinality(show_trgm('名前')) > 0 AS answer",
+    )? {
+        return Ok(None);
+    }
+    let locale =
+        "SELECT datctype::text AS line FROM pg_database WHERE datname = current_database()";
+    Ok(Some(Lack::Letters(line(connection, locale)?)))
+}
+
+/// Waits until no other instance is starting on the database. Whoever has the connection is the only one until it is closed.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be reached.
+pub fn lock_for_start(connection: &mut PgConnection) -> Result<(), StoreError> {
+    connection.batch_execute("SET statement_timeout = 0")?;
+    connection.batch_execute(&format!("SELECT pg_advisory_lock({START_LOCK})"))?;
+    Ok(())
+}

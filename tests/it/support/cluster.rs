@@ -1,0 +1,223 @@
+//! PostgreSQL servers for the tests: the one that `CREDENCE_TEST_DATABASE_URL` names, or one that is made for the run and goes with it.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+/// The URL of the server that the tests share.
+pub fn url() -> &'static str {
+    static SHARED: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
+    let (url, _cluster) = SHARED.get_or_init(|| {
+        let (url, cluster) = match std::env::var("CREDENCE_TEST_DATABASE_URL") {
+            Ok(url) => (url, None),
+            Err(_unset) => {
+                let cluster = Cluster::start(&[]).unwrap_or_else(|why| skip(&why));
+                (cluster.url(), Some(cluster))
+            }
+        };
+        // The schemas of all tests share it.
+        PgConnection::establish(&url)
+            .unwrap()
+            .batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
+            .unwrap();
+        (url, cluster)
+    });
+    url
+}
+
+/// Ends the whole run of these tests: without a server there is nothing to test. In CI that is a failure.
+fn skip(why: &str) -> ! {
+    let told = format!(
+        "\n==== The tests over PostgreSQL are SKIPPED: {why}.\n\
+         ==== Install PostgreSQL 13 or later, or name a database with CREDENCE_TEST_DATABASE_URL.\n"
+    );
+    // Not by `eprintln`, which the test runner keeps to itself.
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    std::process::exit(i32::from(std::env::var_os("CI").is_some()));
+}
+
+/// A server of its own. It is stopped, and its files are removed, when this process ends.
+pub struct Cluster {
+    directory: PathBuf,
+    port: u16,
+    programs: Programs,
+    // When this process ends, however it does, its end of the pipe closes, and the keeper stops the server.
+    _keeper: Child,
+}
+
+impl Cluster {
+    /// Makes a server and starts it, with these settings.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn start(settings: &[&str]) -> Result<Self, String> {
+        let programs = Programs::find()?;
+        let directory = TempDir::new().unwrap().keep();
+        if let Some(user) = programs.user {
+            chown(&directory, Some(user), None).unwrap();
+        }
+        let data = directory.join("data");
+        let made = programs.run(
+            "initdb",
+            &[
+                "--pgdata",
+                data.to_str().unwrap(),
+                "--username=postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+        );
+        if !made.status.success() {
+            return Err(format!(
+                "initdb failed: {}",
+                String::from_utf8_lossy(&made.stderr)
+            ));
+        }
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let keeper = programs.keeper(&directory);
+        let cluster = Self {
+            directory,
+            port,
+            programs,
+            _keeper: keeper,
+        };
+        cluster.write_settings(settings);
+        cluster.control(&["start", "--wait"])?;
+        Ok(cluster)
+    }
+
+    fn write_settings(&self, settings: &[&str]) {
+        let directory = self.directory.display();
+        // The tests kill processes, not machines: what the kernel has, it writes.
+        let fixed = format!(
+            "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{directory}'\nfsync = off\nmax_connections = 400\n",
+            self.port
+        );
+        let text = fixed + &settings.join("\n");
+        std::fs::write(self.data().join("postgresql.auto.conf"), text).unwrap();
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// Runs `pg_ctl`.
+    ///
+    /// # Errors
+    /// What it says when it fails.
+    pub fn control(&self, arguments: &[&str]) -> Result<(), String> {
+        let (data, log) = (self.data(), self.directory.join("log"));
+        let fixed = [
+            "--pgdata",
+            data.to_str().unwrap(),
+            "--log",
+            log.to_str().unwrap(),
+            "--silent",
+        ];
+        let all: Vec<&str> = arguments.iter().chain(&fixed).copied().collect();
+        let done = self.programs.run("pg_ctl", &all);
+        if done.status.success() {
+            return Ok(());
+        }
+        let log = std::fs::read_to_string(log).unwrap_or_default();
+        Err(format!("pg_ctl {arguments:?} failed: {log}"))
+    }
+}
+
+/// PostgreSQL's programs, and the user that they run as.
+struct Programs {
+    directory: PathBuf,
+    user: Option<u32>,
+}
+
+impl Programs {
+    fn find() -> Result<Self, String> {
+        let on_path = std::env::var_os("PATH").unwrap_or_default();
+        let mut places: Vec<PathBuf> = std::env::split_paths(&on_path).collect();
+        // Debian keeps the programs of each version apart, and none of the server's on the path.
+        if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+            let mut versions: Vec<PathBuf> = versions.map(|entry| entry.unwrap().path()).collect();
+            versions.sort();
+            places.extend(versions.into_iter().rev().map(|path| path.join("bin")));
+        }
+        let directory = places
+            .into_iter()
+            .find(|place| place.join("initdb").exists() && place.join("pg_ctl").exists())
+            .ok_or("there is no initdb and pg_ctl on the path or in /usr/lib/postgresql")?;
+        // PostgreSQL refuses to run as root.
+        let user = if geteuid().is_root() {
+            Some(user_id("postgres").or_else(|| user_id("nobody")).ok_or(
+                "PostgreSQL does not run as root, and there is no user `postgres` or `nobody`",
+            )?)
+        } else {
+            None
+        };
+        Ok(Self { directory, user })
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir("/").stdin(Stdio::null());
+        if let Some(user) = self.user {
+            command.uid(user);
+        }
+        command
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(&self.directory.join(program));
+        // The server that `pg_ctl` starts would keep a pipe open.
+        if program == "pg_ctl" {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        let child = command.args(arguments).spawn().unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn keeper(&self, directory: &Path) -> Child {
+        let stop = self.directory.join("pg_ctl");
+        let script =
+            r#"read -r _; "$1" --pgdata "$2/data" --mode immediate --silent stop; rm -rf "$2""#;
+        let mut command = self.command(Path::new("sh"));
+        command
+            .args(["-c", script, "keeper"])
+            .arg(stop)
+            .arg(directory);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap()
+    }
+}
+
+fn user_id(name: &str) -> Option<u32> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let line = users
+        .lines()
+        .find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}

@@ -1,0 +1,50 @@
+//! The tests of `it`, over PostgreSQL: each test has a schema of its own. What is about SQLite's file, or about no database, is not
+//! among them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected has failed"
+)]
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a test is read from the top to the bottom, and runs once"
+)]
+
+#[path = "../it/access.rs"]
+mod access;
+#[path = "../it/audit.rs"]
+mod audit;
+#[path = "../it/credential.rs"]
+mod credential;
+#[path = "../it/document.rs"]
+mod document;
+#[path = "../it/http.rs"]
+mod http;
+#[path = "../it/input.rs"]
+mod input;
+#[path = "../it/page.rs"]
+mod page;
+#[path = "../it/persisted.rs"]
+mod persisted;
+#[path = "../it/readme.rs"]
+mod readme;
+#[path = "../it/resolve.rs"]
+mod resolve;
+#[path = "../it/search.rs"]
+mod search;
+#[path = "../it/slow.rs"]
+mod slow;
+#[path = "../it/subscription.rs"]
+mod subscription;
+#[path = "../it/support/mod.rs"]
+mod support;
+#[path = "../it/token.rs"]
+mod token;
+#[path = "../it/user.rs"]
+mod user;
