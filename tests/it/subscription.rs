@@ -1,88 +1,18 @@
 //! Subscriptions: graphql-transport-ws and server-sent events, on real connections.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{Person, Server, secret};
+use crate::support::stream::{EventStream, Socket};
+use crate::support::{Server, secret};
 
 const FOLLOW: &str = "subscription($id: ID) { credentialChanged(credentialId: $id) { action credentialId valueVersion credential { name } } }";
-
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    async fn connect(server: &Server, protocol: Option<&str>, authorization: Option<&str>) -> Self {
-        let mut request = format!("ws://{}/graphql", server.address)
-            .into_client_request()
-            .unwrap();
-        let headers = request.headers_mut();
-        if let Some(protocol) = protocol {
-            headers.insert(
-                "sec-websocket-protocol",
-                HeaderValue::from_str(protocol).unwrap(),
-            );
-        }
-        if let Some(authorization) = authorization {
-            headers.insert(
-                "authorization",
-                HeaderValue::from_str(authorization).unwrap(),
-            );
-        }
-        let (stream, _response) = connect_async(request).await.unwrap();
-        Self(stream)
-    }
-
-    /// A connection whose introduction was accepted.
-    async fn open(person: &Person<'_>) -> Self {
-        let mut socket = Self::connect(person.server, Some("graphql-transport-ws"), None).await;
-        let payload = json!({ "Authorization": format!("Bearer {}", person.token) });
-        socket
-            .send(json!({ "type": "connection_init", "payload": payload }))
-            .await;
-        assert_eq!(
-            socket.receive().await,
-            Ok(json!({ "type": "connection_ack" }))
-        );
-        socket
-    }
-
-    async fn send(&mut self, message: Value) {
-        self.0
-            .send(Message::text(message.to_string()))
-            .await
-            .unwrap();
-    }
-
-    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
-            .await;
-    }
-
-    /// The next message, or the code that the connection was closed with.
-    async fn receive(&mut self) -> Result<Value, u16> {
-        loop {
-            match self.0.next().await.unwrap().unwrap() {
-                Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
-                Message::Close(frame) => return Err(frame.unwrap().code.into()),
-                _ => {}
-            }
-        }
-    }
-
-    /// Returns once the server has taken in all that was sent before.
-    async fn settle(&mut self) {
-        self.send(json!({ "type": "ping" })).await;
-        assert_eq!(self.receive().await, Ok(json!({ "type": "pong" })));
-    }
-}
 
 fn next(id: &str, action: &str, credential: &str, version: Value, name: Value) -> Value {
     let changed = json!({ "action": action, "credentialId": credential, "valueVersion": version, "credential": name });
@@ -620,59 +550,6 @@ async fn who_is_too_slow_is_told_that_changes_were_missed() {
     );
     assert_eq!(last["payload"][0]["extensions"]["code"], "EVENTS_MISSED");
     socket.settle().await;
-}
-
-/// Server-sent events, as they come.
-struct EventStream {
-    response: reqwest::Response,
-    text: String,
-    events: VecDeque<(String, Value)>,
-}
-
-impl EventStream {
-    async fn open(person: &Person<'_>, query: &str, variables: Value) -> Self {
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        let request = person
-            .request()
-            .header("accept", "text/event-stream")
-            .body(body);
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(
-            response.headers()["content-type"],
-            "text/event-stream; charset=utf-8"
-        );
-        Self {
-            response,
-            text: String::new(),
-            events: VecDeque::new(),
-        }
-    }
-
-    /// The next event and its data; `None` when the stream has ended.
-    async fn next(&mut self) -> Option<(String, Value)> {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Some(event);
-            }
-            let chunk = self.response.chunk().await.ok().flatten()?;
-            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
-            while let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| {
-                    event
-                        .lines()
-                        .find_map(|line| line.strip_prefix(name))
-                        .unwrap_or_default()
-                        .trim()
-                };
-                let data = serde_json::from_str(field("data:")).unwrap_or(Value::Null);
-                if !event.starts_with(':') {
-                    self.events.push_back((field("event:").to_owned(), data));
-                }
-                self.text = String::from(rest);
-            }
-        }
-    }
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod document;
 mod http;
 #[path = "../it/input.rs"]
 mod input;
+mod instances;
 #[path = "../it/page.rs"]
 mod page;
 #[path = "../it/persisted.rs"]

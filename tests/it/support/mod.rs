@@ -6,6 +6,7 @@ pub mod database;
 pub mod hostile;
 pub mod process;
 pub mod server;
+pub mod stream;
 
 pub use answer::Answer;
 pub use server::{Person, Server};

@@ -27,7 +27,8 @@ pub struct Server {
     pub address: SocketAddr,
     pub clock: Clock,
     pub client: reqwest::Client,
-    directory: TempDir,
+    data: PathBuf,
+    directory: Option<TempDir>,
     stop: watch::Sender<bool>,
     serving: Option<JoinHandle<()>>,
 }
@@ -64,17 +65,24 @@ impl Server {
         clock: Clock,
         arguments: &[&str],
     ) -> Result<Self, Failure> {
-        let app = App::start(
-            &settings(&directory.path().join("data"), arguments),
-            clock.clone(),
-        )
-        .await?;
+        let data = directory.path().join("data");
+        let server = Self::instance(&data, clock, arguments).await?;
+        Ok(Self {
+            directory: Some(directory),
+            ..server
+        })
+    }
+
+    /// An instance on a data directory that outlives it: with PostgreSQL there may be several.
+    pub async fn instance(data: &Path, clock: Clock, arguments: &[&str]) -> Result<Self, Failure> {
+        let app = App::start(&settings(data, arguments), clock.clone()).await?;
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             address: app.address,
             clock,
             client: reqwest::Client::new(),
-            directory,
+            data: data.to_owned(),
+            directory: None,
             stop,
             serving: Some(tokio::spawn(app.serve(stopped))),
         })
@@ -84,7 +92,7 @@ impl Server {
     pub async fn stop(mut self) -> TempDir {
         self.stop.send(true).unwrap();
         self.serving.take().unwrap().await.unwrap();
-        self.directory
+        self.directory.unwrap()
     }
 
     /// Stops the server and starts another one on the same data.
@@ -113,7 +121,7 @@ impl Server {
 
     /// The data directory.
     pub fn data_directory(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.data.clone()
     }
 
     /// The address of a path.

@@ -1,0 +1,279 @@
+//! Many instances over one database.
+
+use credence::types::clock::Clock;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::stream::EventStream;
+use crate::support::{Server, database, secret};
+
+const FOLLOW: &str = "subscription { credentialChanged { action credentialId valueVersion credential { name owner { subject } } } }";
+
+/// Instances on one database, and the directory of their keys.
+async fn instances(count: usize) -> (TempDir, Vec<Server>) {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let mut instances = Vec::new();
+    for _ in 0..count {
+        let instance = Server::instance(&data, Clock::system(), &[]).await;
+        instances.push(instance.unwrap());
+    }
+    (directory, instances)
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
+/// A number that the database tells.
+fn number(server: &Server, query: &str) -> i64 {
+    let url = database::url(&server.data_directory()).unwrap();
+    let mut connection = PgConnection::establish(&url).unwrap();
+    let row: Number = diesel::sql_query(query)
+        .get_result(&mut connection)
+        .unwrap();
+    row.number
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_instances_that_start_at_once_on_an_empty_database_make_one_schema_and_one_keyring() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    // The keys of local mode are files: they are there before, as an operator's would be.
+    Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let url = database::url(&data).unwrap();
+    let schema = "DO $$ BEGIN EXECUTE format('DROP SCHEMA %I CASCADE; CREATE SCHEMA %I', current_schema(), current_schema()); END $$";
+    PgConnection::establish(&url)
+        .unwrap()
+        .batch_execute(schema)
+        .unwrap();
+    let starting = (0..10).map(|_| {
+        let data = data.clone();
+        tokio::spawn(async move { Server::instance(&data, Clock::system(), &[]).await.unwrap() })
+    });
+    let servers: Vec<Server> = join_all(starting)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        number(&servers[0], "SELECT count(*) AS number FROM keyring"),
+        1
+    );
+    // What one seals, each opens.
+    let id = servers[0].editor("alice").create("shared").await;
+    for server in &servers {
+        let resolved = server.runtime().resolve(&id).await;
+        assert_eq!(resolved.field()["value"], secret("shared"));
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_removed_on_one_instance_is_refused_on_the_others_within_five_seconds() {
+    let (_directory, servers) = instances(2).await;
+    let [first, second] = servers.as_slice() else {
+        panic!("there are two")
+    };
+    let alice = second.admin("alice");
+    let id = alice.create("hers").await;
+    first
+        .admin("ada")
+        .mutate("deleteUser", json!({ "userId": alice.id().await }))
+        .await
+        .data();
+    // Writes are refused at once: their transaction looks.
+    let rename = json!({ "credentialId": id, "name": "still hers" });
+    assert_eq!(
+        alice.mutate("updateCredential", rename).await.codes(),
+        ["UNAUTHENTICATED"]
+    );
+    let reader = second.admin("bert");
+    reader.ask("{ viewer { id } }").await.data();
+    first
+        .admin("ada")
+        .mutate("deleteUser", json!({ "userId": reader.id().await }))
+        .await
+        .data();
+    second.clock.shift_seconds(5);
+    let refused = reader.ask("{ viewer { id } }").await;
+    assert_eq!(refused.codes(), ["UNAUTHENTICATED"]);
+}
+
+#[tokio::test]
+async fn a_change_on_one_instance_is_told_on_every_instance_in_order() {
+    let (_directory, servers) = instances(3).await;
+    let mut streams = Vec::new();
+    for server in &servers {
+        streams.push(EventStream::open(&server.viewer("vera"), FOLLOW, json!({})).await);
+    }
+    let alice = servers[0].editor("alice");
+    let id = alice.create("followed").await;
+    for (number, server) in servers.iter().enumerate() {
+        let rotate = json!({ "credentialId": id, "value": secret(&number.to_string()) });
+        server
+            .editor("alice")
+            .mutate("updateCredential", rotate)
+            .await
+            .data();
+    }
+    let delete = json!({ "credentialId": id });
+    servers[2]
+        .editor("alice")
+        .mutate("deleteCredential", delete)
+        .await
+        .data();
+    for stream in &mut streams {
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            let (_event, data) = stream.next().await.unwrap();
+            let change = data["data"]["credentialChanged"].clone();
+            assert_eq!(change["credentialId"], id, "{data}");
+            told.push((
+                change["action"].as_str().unwrap().to_owned(),
+                change["valueVersion"].clone(),
+                change["credential"].clone(),
+            ));
+        }
+        let credential = json!({ "name": "followed", "owner": { "subject": "alice" } });
+        let rotated = |version: i32| {
+            (
+                "CREDENTIAL_ROTATED".to_owned(),
+                json!(version),
+                credential.clone(),
+            )
+        };
+        let expected = [
+            (
+                "CREDENTIAL_CREATED".to_owned(),
+                json!(1),
+                credential.clone(),
+            ),
+            rotated(2),
+            rotated(3),
+            rotated(4),
+            ("CREDENTIAL_DELETED".to_owned(), Value::Null, Value::Null),
+        ];
+        assert_eq!(told, expected);
+    }
+}
+
+/// Ends the connections of all servers on this schema that wait for notifications.
+fn end_listeners(server: &Server) {
+    let ended = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) AS number FROM pg_stat_activity \
+                 WHERE query IN ('SELECT 1', 'LISTEN credence_' || md5(current_schema()))";
+    assert!(number(server, ended) >= 1);
+}
+
+#[tokio::test]
+async fn who_follows_is_told_when_the_connection_behind_the_server_was_lost_and_can_follow_again() {
+    let (_directory, servers) = instances(1).await;
+    let server = &servers[0];
+    let vera = server.viewer("vera");
+    let mut stream = EventStream::open(&vera, FOLLOW, json!({})).await;
+    end_listeners(server);
+    let (event, data) = stream.next().await.unwrap();
+    assert_eq!(event, "next");
+    assert_eq!(data["errors"][0]["extensions"]["code"], "EVENTS_MISSED");
+    assert_eq!(stream.next().await.unwrap().0, "complete");
+    // Who follows again is told once more when changes are heard again, and of everything from then on.
+    let mut again = EventStream::open(&vera, FOLLOW, json!({})).await;
+    let (_event, data) = again.next().await.unwrap();
+    assert_eq!(data["errors"][0]["extensions"]["code"], "EVENTS_MISSED");
+    let mut stream = EventStream::open(&vera, FOLLOW, json!({})).await;
+    let id = server.editor("alice").create("heard").await;
+    let (_event, data) = stream.next().await.unwrap();
+    assert_eq!(data["data"]["credentialChanged"]["credentialId"], id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_writers_on_four_instances_never_overwrite_each_other_unawares() {
+    const ROUNDS: usize = 12;
+    let (_directory, servers) = instances(4).await;
+    let ada = servers[0].admin("ada");
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        ids.push(ada.create(&format!("hot {number}")).await);
+    }
+    let writers = (0..16).map(|writer| {
+        let server = &servers[writer % 4];
+        let ids = &ids;
+        async move {
+            let editor = server.admin(&format!("writer {writer}"));
+            let mut succeeded = 0;
+            for round in 0..ROUNDS {
+                let id = &ids[(writer + round) % ids.len()];
+                let query = "query($id: ID!) { credential(id: $id) { valueVersion } }";
+                let read = editor.ask_with(query, json!({ "id": id })).await;
+                let version = &read.field()["valueVersion"];
+                let input = json!({
+                    "credentialId": id, "value": secret("next"), "expectedValueVersion": version
+                });
+                let answer = editor.mutate("updateCredential", input).await;
+                let errors = &answer.field()["userErrors"];
+                if *errors == json!([]) {
+                    succeeded += 1;
+                } else {
+                    assert_eq!(errors[0]["code"], "VERSION_CONFLICT");
+                }
+            }
+            succeeded
+        }
+    });
+    let succeeded: i64 = join_all(writers).await.into_iter().sum();
+    assert!(succeeded >= 10, "only {succeeded} succeeded");
+    let rise = "SELECT sum(value_version - 1)::bigint AS number FROM credentials";
+    assert_eq!(number(&servers[0], rise), succeeded);
+    let events = "SELECT count(*) AS number FROM audit_events WHERE action = 'CREDENTIAL_ROTATED'";
+    assert_eq!(number(&servers[0], events), succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_thousand_races_of_create_against_delete_user_none_leaves_a_credential_without_its_event()
+ {
+    const RACES: usize = 1_000;
+    let (_directory, servers) = instances(2).await;
+    let [first, second] = servers.as_slice() else {
+        panic!("there are two")
+    };
+    let ada = second.admin("ada");
+    for round in 0..RACES / 8 {
+        let race = (0..8).map(|number| {
+            let ada = &ada;
+            async move {
+                let owner = first.editor(&format!("owner {round} {number}"));
+                let id = owner.id().await;
+                let input =
+                    json!({ "name": format!("raced {round} {number}"), "value": secret("v") });
+                let (created, removed) = tokio::join!(
+                    owner.mutate("createCredential", input),
+                    ada.mutate("deleteUser", json!({ "userId": id }))
+                );
+                assert_eq!(removed.field()["userErrors"], json!([]));
+                match created.codes().as_slice() {
+                    [] | ["UNAUTHENTICATED"] => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        join_all(race).await;
+    }
+    let orphans = "SELECT count(*) AS number FROM credentials";
+    assert_eq!(number(first, orphans), 0);
+    // What was created was deleted, and both are on record.
+    let of = |action: &str| {
+        number(
+            first,
+            &format!("SELECT count(*) AS number FROM audit_events WHERE action = '{action}'"),
+        )
+    };
+    assert_eq!(of("CREDENTIAL_CREATED"), of("CREDENTIAL_DELETED"));
+    assert_eq!(of("USER_DELETED"), 1_000);
+    let unknown = "SELECT count(*) AS number FROM audit_events e WHERE action = 'CREDENTIAL_DELETED' \
+                   AND NOT EXISTS (SELECT 1 FROM deleted_credentials d WHERE d.id = e.credential_id)";
+    assert_eq!(number(first, unknown), 0);
+}
