@@ -40,6 +40,8 @@ pub struct App {
     pub address: SocketAddr,
     /// Whether it signs its own tokens.
     pub is_local: bool,
+    /// Where its data is.
+    pub database: Database,
 }
 
 impl App {
@@ -54,7 +56,7 @@ impl App {
     pub async fn start(settings: &ServeSettings, clock: Clock) -> Result<Self, Failure> {
         let is_local = settings.tokens.is_local();
         check_address(settings, is_local)?;
-        let database = settings.data.database();
+        let database = settings.data.database()?;
         let lock = lock_data_directory(settings, &database, is_local)?;
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
@@ -93,6 +95,7 @@ impl App {
             lock,
             address,
             is_local,
+            database,
         })
     }
 

@@ -1,7 +1,10 @@
 //! Every setting: its name, its default and its meaning. Settings name files that hold secrets, and hold none themselves.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -10,6 +13,7 @@ use hyper::header::HeaderValue;
 use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
 use crate::crypto::token_key::RsaAlgorithm;
 use crate::data_directory::DATABASE_FILE;
+use crate::failure::{Failure, FailureKind};
 use crate::store::connection::Database;
 use crate::store::postgres::PostgresUrl;
 
@@ -76,10 +80,9 @@ pub struct DataSettings {
         long,
         env = "CREDENCE_DATABASE_URL",
         hide_env_values = true,
-        value_name = "URL",
-        value_parser = parse_database_url
+        value_name = "URL"
     )]
-    pub database_url: Option<PostgresUrl>,
+    pub database_url: Option<DatabaseUrl>,
     /// The directory of the SQLite database and, in local mode, of the keys
     #[arg(
         long,
@@ -92,12 +95,38 @@ pub struct DataSettings {
 
 impl DataSettings {
     /// The database.
-    #[must_use]
-    pub fn database(&self) -> Database {
-        match &self.database_url {
-            Some(url) => Database::Postgres(url.clone()),
-            None => Database::Sqlite(self.data_dir.join(DATABASE_FILE)),
-        }
+    ///
+    /// # Errors
+    /// [`FailureKind::Usage`] for a URL of another scheme. It is not repeated, as it may hold a password.
+    pub fn database(&self) -> Result<Database, Failure> {
+        let Some(DatabaseUrl(text)) = &self.database_url else {
+            return Ok(Database::Sqlite(self.data_dir.join(DATABASE_FILE)));
+        };
+        let url = PostgresUrl::parse(text).ok_or_else(|| {
+            Failure::new(
+                FailureKind::Usage,
+                "--database-url begins with postgres:// or postgresql://; for SQLite, leave it out and name a --data-dir",
+            )
+        })?;
+        Ok(Database::Postgres(url))
+    }
+}
+
+/// The URL of a database, before anything has looked at it: what the command line says of a wrong argument repeats it.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("DatabaseUrl(…)")
     }
 }
 
@@ -177,13 +206,6 @@ pub struct TokenSettings {
         value_parser = clap::value_parser!(i64).range(0..=60)
     )]
     pub jwt_leeway_seconds: i64,
-}
-
-/// Reads the URL of a database. What is wrong is said without the URL, which may hold a password.
-fn parse_database_url(text: &str) -> Result<PostgresUrl, String> {
-    PostgresUrl::parse(text).ok_or_else(|| {
-        "it must begin with postgres:// or postgresql://; for SQLite, leave it out and name a --data-dir".to_owned()
-    })
 }
 
 /// Reads the address to listen at: an IP address and a port, or `localhost` and a port.

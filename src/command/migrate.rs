@@ -16,7 +16,7 @@ pub struct MigrateArguments {
 
 /// Applies the migrations. Keys are not needed for it.
 pub fn run(arguments: &MigrateArguments) -> Result<(), Failure> {
-    let database = arguments.data.database();
+    let database = arguments.data.database()?;
     if let Database::Sqlite(_) = &database {
         DataDirectory::create(&arguments.data.data_dir)?.touch_database()?;
     }

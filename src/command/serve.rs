@@ -37,7 +37,7 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
 
 fn greeting(app: &App, settings: &ServeSettings) -> String {
     let address = app.address;
-    let database = settings.data.database();
+    let database = &app.database;
     let data_dir = quoted(&settings.data.data_dir);
     let serving = format!(
         "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n"

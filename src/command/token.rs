@@ -82,7 +82,7 @@ pub fn run(arguments: &TokenArguments) -> Result<(), Failure> {
     let directory = DataDirectory::open(&arguments.data.data_dir)?;
     let token = issue_token(
         &directory,
-        &arguments.data.database(),
+        &arguments.data.database()?,
         &arguments.jwt_audience,
         &grant,
         Clock::system().now(),

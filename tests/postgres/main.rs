@@ -29,12 +29,14 @@ mod http;
 #[path = "../it/input.rs"]
 mod input;
 mod instances;
+mod outage;
 #[path = "../it/page.rs"]
 mod page;
 #[path = "../it/persisted.rs"]
 mod persisted;
 #[path = "../it/readme.rs"]
 mod readme;
+mod requirement;
 #[path = "../it/resolve.rs"]
 mod resolve;
 #[path = "../it/search.rs"]

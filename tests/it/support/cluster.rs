@@ -48,7 +48,7 @@ fn skip(why: &str) -> ! {
 /// A server of its own. It is stopped, and its files are removed, when this process ends.
 pub struct Cluster {
     directory: PathBuf,
-    port: u16,
+    pub port: u16,
     programs: Programs,
     // When this process ends, however it does, its end of the pipe closes, and the keeper stops the server.
     _keeper: Child,
@@ -61,10 +61,7 @@ impl Cluster {
     /// Why there is none, in words.
     pub fn start(settings: &[&str]) -> Result<Self, String> {
         let programs = Programs::find()?;
-        let directory = TempDir::new().unwrap().keep();
-        if let Some(user) = programs.user {
-            chown(&directory, Some(user), None).unwrap();
-        }
+        let directory = programs.directory_of_its_own();
         let data = directory.join("data");
         let made = programs.run(
             "initdb",
@@ -84,21 +81,63 @@ impl Cluster {
                 String::from_utf8_lossy(&made.stderr)
             ));
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let keeper = programs.keeper(&directory);
         let cluster = Self {
+            port: free_port(),
+            _keeper: programs.keeper(&directory),
             directory,
-            port,
             programs,
-            _keeper: keeper,
         };
         cluster.write_settings(settings);
         cluster.control(&["start", "--wait"])?;
         Ok(cluster)
+    }
+
+    /// Makes a standby that follows this server. Commits wait for it from then on.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn standby(&self) -> Result<Self, String> {
+        let programs = Programs::find()?;
+        let directory = programs.directory_of_its_own();
+        let copied = programs.run(
+            "pg_basebackup",
+            &[
+                "--pgdata",
+                directory.join("data").to_str().unwrap(),
+                "--dbname",
+                &self.url(),
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+            ],
+        );
+        if !copied.status.success() {
+            return Err(String::from_utf8_lossy(&copied.stderr).into_owned());
+        }
+        let standby = Self {
+            port: free_port(),
+            _keeper: programs.keeper(&directory),
+            directory,
+            programs,
+        };
+        let conninfo = format!(
+            "primary_conninfo = 'host=127.0.0.1 port={} user=postgres'",
+            self.port
+        );
+        standby.write_settings(&[&conninfo]);
+        standby.control(&["start", "--wait"])?;
+        self.write_settings(&["synchronous_standby_names = '*'"]);
+        self.control(&["reload"])?;
+        Ok(standby)
+    }
+
+    /// The server's processes, by their IDs.
+    pub fn processes(&self) -> Vec<u32> {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let first: u32 = file.lines().next().unwrap().parse().unwrap();
+        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+        let children = children.unwrap();
+        let children = children.split_whitespace().map(|id| id.parse().unwrap());
+        std::iter::once(first).chain(children).collect()
     }
 
     fn write_settings(&self, settings: &[&str]) {
@@ -114,7 +153,12 @@ impl Cluster {
 
     /// The URL of its database.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres", "postgres")
+    }
+
+    /// The URL of one of its databases, for one of its roles.
+    pub fn url_of(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// Its data directory.
@@ -161,9 +205,12 @@ impl Programs {
             versions.sort();
             places.extend(versions.into_iter().rev().map(|path| path.join("bin")));
         }
+        // A link on the path leads to where the others are.
         let directory = places
             .into_iter()
-            .find(|place| place.join("initdb").exists() && place.join("pg_ctl").exists())
+            .filter_map(|place| std::fs::canonicalize(place.join("initdb")).ok())
+            .filter_map(|initdb| initdb.parent().map(Path::to_owned))
+            .find(|place| place.join("pg_ctl").exists())
             .ok_or("there is no initdb and pg_ctl on the path or in /usr/lib/postgresql")?;
         // PostgreSQL refuses to run as root.
         let user = if geteuid().is_root() {
@@ -174,6 +221,15 @@ impl Programs {
             None
         };
         Ok(Self { directory, user })
+    }
+
+    /// A directory that its user owns.
+    fn directory_of_its_own(&self) -> PathBuf {
+        let directory = TempDir::new().unwrap().keep();
+        if let Some(user) = self.user {
+            chown(&directory, Some(user), None).unwrap();
+        }
+        directory
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -187,11 +243,14 @@ impl Programs {
 
     fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = self.command(&self.directory.join(program));
+        command.args(arguments).stdout(Stdio::null());
         // The server that `pg_ctl` starts would keep a pipe open.
-        if program == "pg_ctl" {
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-        }
-        let child = command.args(arguments).spawn().unwrap();
+        let errors = if program == "pg_ctl" {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        let child = command.stderr(errors).spawn().unwrap();
         child.wait_with_output().unwrap()
     }
 
@@ -212,6 +271,11 @@ impl Programs {
             .spawn()
             .unwrap()
     }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn user_id(name: &str) -> Option<u32> {

@@ -10,6 +10,7 @@ use credence::crypto::local_token::LocalGrant;
 use credence::data_directory::DataDirectory;
 use credence::failure::Failure;
 use credence::local_mode;
+use credence::store::connection::Database;
 use credence::store::keyring;
 use credence::types::clock::Clock;
 use credence::types::scope::{Role, ScopeSet};
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::database::{self, database};
+use super::database;
 use super::{Answer, secret};
 
 /// A running server. It stops when the test ends.
@@ -27,6 +28,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub clock: Clock,
     pub client: reqwest::Client,
+    database: Database,
     data: PathBuf,
     directory: Option<TempDir>,
     stop: watch::Sender<bool>,
@@ -43,7 +45,11 @@ struct Line {
 pub fn settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
     let path = directory.to_str().unwrap();
     let mut all = vec!["credence", "--listen", "127.0.0.1:0", "--data-dir", path];
-    let url = database::url(directory);
+    let url = if arguments.contains(&"--database-url") {
+        None
+    } else {
+        database::url(directory)
+    };
     all.extend(url.iter().flat_map(|url| ["--database-url", url]));
     all.extend(arguments);
     Line::parse_from(all).settings
@@ -75,12 +81,14 @@ impl Server {
 
     /// An instance on a data directory that outlives it: with PostgreSQL there may be several.
     pub async fn instance(data: &Path, clock: Clock, arguments: &[&str]) -> Result<Self, Failure> {
-        let app = App::start(&settings(data, arguments), clock.clone()).await?;
+        let settings = settings(data, arguments);
+        let app = App::start(&settings, clock.clone()).await?;
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             address: app.address,
             clock,
             client: reqwest::Client::new(),
+            database: app.database.clone(),
             data: data.to_owned(),
             directory: None,
             stop,
@@ -111,10 +119,7 @@ impl Server {
 
     /// The issuer of its own tokens.
     pub fn issuer(&self) -> String {
-        let mut connection = database(&self.data_directory())
-            .connect_read_only()
-            .unwrap()
-            .unwrap();
+        let mut connection = self.database.connect_read_only().unwrap().unwrap();
         let keyring = keyring::find_keyring(&mut connection).unwrap().unwrap();
         local_mode::issuer(&keyring.deployment_id)
     }
@@ -158,10 +163,14 @@ impl Server {
             lifetime_seconds: 3_600,
         };
         let directory = DataDirectory::open(&self.data_directory()).unwrap();
-        let database = database(&self.data_directory());
-        let token =
-            local_mode::issue_token(&directory, &database, "credence", &grant, self.clock.now())
-                .unwrap();
+        let token = local_mode::issue_token(
+            &directory,
+            &self.database,
+            "credence",
+            &grant,
+            self.clock.now(),
+        )
+        .unwrap();
         Person {
             server: self,
             token,

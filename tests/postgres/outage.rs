@@ -1,0 +1,317 @@
+//! Outages of the database: what was acknowledged stays, what fails is `UNAVAILABLE`, and all is well again soon.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use credence::types::clock::Clock;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::support::cluster::Cluster;
+use crate::support::{Answer, Person, Server, secret};
+
+const INSTANCES: usize = 4;
+const WRITERS: usize = 8;
+/// Each writer's time for an operation: together they make 200 a second.
+const PACE: Duration = Duration::from_millis(40);
+
+/// What one writer knows of a credential.
+struct Known {
+    name: String,
+    id: Option<String>,
+    /// How many rotations were acknowledged, and of how many it is not known.
+    rotated: i64,
+    unknown: i64,
+}
+
+/// Instances over a server of the test's own.
+async fn instances(url: &str) -> (TempDir, Vec<Server>) {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let mut servers = Vec::new();
+    for _ in 0..INSTANCES {
+        let server = Server::instance(&data, Clock::system(), &["--database-url", url]).await;
+        servers.push(server.unwrap());
+    }
+    (directory, servers)
+}
+
+/// Whether it was done; `None` when nobody knows. Any other error fails the test.
+fn outcome(answer: &Answer) -> Option<&Value> {
+    match answer.codes().as_slice() {
+        [] => Some(answer.field()),
+        codes => {
+            assert!(
+                codes.iter().all(|code| *code == "UNAVAILABLE"),
+                "{}",
+                answer.body
+            );
+            None
+        }
+    }
+}
+
+/// Creates credentials and rotates each a few times, at its pace, until it is told to stop.
+async fn write(writer: usize, editor: Person<'_>, stop: &AtomicBool) -> Vec<Known> {
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut journal = Vec::new();
+    for number in 0.. {
+        let mut known = Known {
+            name: format!("{writer}-{number}"),
+            id: None,
+            rotated: 0,
+            unknown: 0,
+        };
+        let create = json!({ "name": known.name, "value": secret("0") });
+        // A name is made once, however often it is asked for.
+        while known.id.is_none() && !stop.load(Ordering::Relaxed) {
+            pace.tick().await;
+            let answer = editor.mutate("createCredential", create.clone()).await;
+            if let Some(created) = outcome(&answer) {
+                known.id = match created["credential"]["id"].as_str() {
+                    Some(id) => Some(id.to_owned()),
+                    None => find(&editor, &known.name).await,
+                };
+            }
+        }
+        let Some(id) = known.id.clone() else {
+            journal.push(known);
+            break;
+        };
+        for round in 0..5 {
+            pace.tick().await;
+            let rotate = json!({ "credentialId": id, "value": secret(&round.to_string()) });
+            let answer = editor.mutate("updateCredential", rotate).await;
+            match outcome(&answer) {
+                Some(rotated) => {
+                    assert_eq!(rotated["userErrors"], json!([]));
+                    known.rotated += 1;
+                }
+                None => known.unknown += 1,
+            }
+        }
+        journal.push(known);
+    }
+    journal
+}
+
+async fn find(person: &Person<'_>, name: &str) -> Option<String> {
+    let query = "query($name: String!) { credentialByName(name: $name) { id } }";
+    let answer = person.ask_with(query, json!({ "name": name })).await;
+    let id = outcome(&answer)?["id"].as_str()?;
+    Some(id.to_owned())
+}
+
+/// Compares what the writers know with what is there.
+async fn check(server: &Server, journals: &[Vec<Known>]) -> usize {
+    let ada = server.admin("ada");
+    let mut acknowledged = 0;
+    for known in journals.iter().flatten() {
+        let Some(id) = &known.id else {
+            continue;
+        };
+        let query = "query($id: ID!) { credential(id: $id) { name valueVersion } }";
+        let found = ada.ask_with(query, json!({ "id": id })).await;
+        let version = found.field()["valueVersion"].as_i64().unwrap();
+        let least = 1 + known.rotated;
+        assert!(
+            (least..=least + known.unknown).contains(&version),
+            "{}: {version}, {} acknowledged and {} unknown",
+            known.name,
+            known.rotated,
+            known.unknown
+        );
+        let query = "query($id: ID!) { auditEvents(first: 100, filter: {credentialId: $id, actions: [CREDENTIAL_CREATED, CREDENTIAL_ROTATED]}) { nodes { valueVersion } } }";
+        let log = ada.ask_with(query, json!({ "id": id })).await;
+        let versions: Vec<i64> = log.field()["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["valueVersion"].as_i64().unwrap())
+            .collect();
+        assert_eq!(versions, (1..=version).rev().collect::<Vec<i64>>());
+        acknowledged += usize::try_from(least).unwrap();
+    }
+    acknowledged
+}
+
+/// How long it takes until all instances say that they are ready.
+async fn until_ready(servers: &[Server]) -> Duration {
+    let started = Instant::now();
+    let ready = servers.iter().map(|server| async {
+        loop {
+            let answer = server.client.get(server.url("/readyz")).send().await;
+            if answer.unwrap().status() == 200 {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    timeout(Duration::from_mins(1), join_all(ready))
+        .await
+        .expect("an instance does not come back");
+    started.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn twenty_restarts_of_the_database_under_load_lose_and_double_nothing() {
+    let cluster = Arc::new(Cluster::start(&[]).unwrap());
+    let (_directory, servers) = instances(&cluster.url()).await;
+    let stop = AtomicBool::new(false);
+    let writers = (0..WRITERS).map(|writer| {
+        let server = &servers[writer % INSTANCES];
+        write(writer, server.editor(&format!("writer {writer}")), &stop)
+    });
+    let restarting = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..20 {
+            // The writers work meanwhile: this is the time of the test.
+            sleep(Duration::from_millis(500)).await;
+            let restarted = Arc::clone(&cluster);
+            let restart = move || restarted.control(&["restart", "--mode=immediate", "--wait"]);
+            tokio::task::spawn_blocking(restart).await.unwrap().unwrap();
+            longest = longest.max(until_ready(&servers).await);
+        }
+        stop.store(true, Ordering::Relaxed);
+        longest
+    };
+    let (journals, longest) = tokio::join!(join_all(writers), restarting);
+    let acknowledged = check(&servers[0], &journals).await;
+    println!("{acknowledged} writes were acknowledged; ready again within {longest:?}");
+    assert!(acknowledged > 100);
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_failover_to_a_synchronous_standby_loses_nothing_that_was_acknowledged() {
+    let primary = Cluster::start(&[]).unwrap();
+    let standby = primary.standby().unwrap();
+    let url = format!(
+        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres?target_session_attrs=read-write",
+        primary.port, standby.port
+    );
+    let (_directory, servers) = instances(&url).await;
+    let mut connection = PgConnection::establish(&primary.url()).unwrap();
+    let synchronous: Vec<Line> =
+        diesel::sql_query("SELECT sync_state AS line FROM pg_stat_replication")
+            .load(&mut connection)
+            .unwrap();
+    assert_eq!(synchronous[0].line, "sync");
+    let stop = AtomicBool::new(false);
+    let writers = (0..WRITERS).map(|writer| {
+        let server = &servers[writer % INSTANCES];
+        write(writer, server.editor(&format!("writer {writer}")), &stop)
+    });
+    let failing_over = async {
+        sleep(Duration::from_secs(2)).await;
+        let promoted = tokio::task::spawn_blocking(move || {
+            for process in primary.processes() {
+                signal("KILL", process);
+            }
+            standby.control(&["promote", "--wait"]).unwrap();
+            (primary, standby)
+        });
+        let clusters = promoted.await.unwrap();
+        let took = until_ready(&servers).await;
+        sleep(Duration::from_secs(1)).await;
+        stop.store(true, Ordering::Relaxed);
+        (clusters, took)
+    };
+    let (journals, (_clusters, took)) = tokio::join!(join_all(writers), failing_over);
+    let acknowledged = check(&servers[0], &journals).await;
+    println!("{acknowledged} writes were acknowledged; ready {took:?} after the promotion");
+    assert!(acknowledged > 100);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
+}
+
+fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_that_hangs_is_unavailable_and_all_is_well_when_it_goes_on() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let (_directory, servers) = instances(&cluster.url()).await;
+    let server = &servers[0];
+    let alice = server.editor("alice");
+    let id = alice.create("before").await;
+    let processes = cluster.processes();
+    for process in &processes {
+        signal("STOP", *process);
+    }
+    let asked = Instant::now();
+    let create = json!({ "name": "meanwhile", "value": secret("v") });
+    let (created, resolved, ready) = tokio::join!(
+        alice.mutate("createCredential", create),
+        alice
+            .request()
+            .header("accept", "application/graphql-response+json")
+            .body(json!({ "query": "{ credentials { totalCount } }" }).to_string())
+            .send(),
+        server.client.get(server.url("/readyz")).send(),
+    );
+    let waited = asked.elapsed();
+    for process in &processes {
+        signal("CONT", *process);
+    }
+    assert_eq!(created.codes(), ["UNAVAILABLE"]);
+    assert_eq!(
+        Answer::from(resolved.unwrap()).await.codes(),
+        ["UNAVAILABLE"]
+    );
+    assert_eq!(ready.unwrap().status(), 503);
+    assert!(waited < Duration::from_secs(30), "{waited:?}");
+    assert!(until_ready(&servers).await < Duration::from_secs(5));
+    let resolved = server.runtime().resolve(&id).await;
+    assert_eq!(resolved.field()["value"], secret("before"));
+}
+
+#[tokio::test]
+async fn without_a_database_every_request_is_unavailable_with_503_and_health_says_so() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let (_directory, servers) = instances(&cluster.url()).await;
+    let server = &servers[0];
+    let tokens = [server.editor("known"), server.editor("stranger")];
+    tokens[0].ask("{ viewer { id } }").await.data();
+    cluster.control(&["stop", "--mode=immediate"]).unwrap();
+    for person in &tokens {
+        let request = person
+            .request()
+            .header("accept", "application/graphql-response+json");
+        let body = json!({ "query": "{ credentials { totalCount } viewer { id } }" });
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        let answer = Answer::from(answer).await;
+        assert!(answer.codes().contains(&"UNAVAILABLE"), "{}", answer.body);
+    }
+    server.clock.shift_seconds(10);
+    let request = tokens[0]
+        .request()
+        .header("accept", "application/graphql-response+json");
+    let body = json!({ "query": "{ viewer { id } }" }).to_string();
+    let answer = Answer::from(request.body(body).send().await.unwrap()).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.codes()),
+        (503, vec!["UNAVAILABLE"])
+    );
+    let alive = server.client.get(server.url("/healthz")).send().await;
+    assert_eq!(alive.unwrap().status(), 200);
+    let ready = server.client.get(server.url("/readyz")).send().await;
+    assert_eq!(ready.unwrap().status(), 503);
+    cluster.control(&["start", "--wait"]).unwrap();
+    assert!(until_ready(&servers).await < Duration::from_secs(5));
+}

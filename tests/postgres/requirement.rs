@@ -1,0 +1,242 @@
+//! What a database must have, and what the roles that use it may do.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::cluster::Cluster;
+use crate::support::process::{ServerProcess, credence, stderr};
+
+/// Runs `credence migrate` on a database.
+fn migrate(url: &str) -> Output {
+    credence(&["migrate", "--database-url", url])
+        .output()
+        .unwrap()
+}
+
+fn run(url: &str, statements: &str) {
+    let mut connection = PgConnection::establish(url).unwrap();
+    connection.batch_execute(statements).unwrap();
+}
+
+#[track_caller]
+fn assert_refused(output: &Output, code: i32, words: &[&str]) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word} is missing: {said}");
+    }
+}
+
+#[test]
+fn a_database_that_cannot_hold_or_find_all_names_is_refused_with_the_reason() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let connection = &mut PgConnection::establish(&cluster.url()).unwrap();
+    for (name, options) in [
+        ("latin", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"),
+        ("ascii", "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"),
+    ] {
+        let create = format!("CREATE DATABASE {name} {options} TEMPLATE template0");
+        connection.batch_execute(&create).unwrap();
+    }
+    let latin = migrate(&cluster.url_of("postgres", "latin"));
+    assert_refused(&latin, 78, &["LATIN1", "ENCODING 'UTF8'"]);
+    let ascii = migrate(&cluster.url_of("postgres", "ascii"));
+    assert_refused(&ascii, 78, &["LC_CTYPE C", "Cyrillic", "C.UTF-8"]);
+    assert!(migrate(&cluster.url()).status.success());
+}
+
+#[test]
+fn who_may_not_create_the_extension_is_told_the_statement_for_an_administrator() {
+    let cluster = Cluster::start(&[]).unwrap();
+    run(
+        &cluster.url(),
+        "CREATE ROLE plain LOGIN; GRANT CREATE ON SCHEMA public TO plain",
+    );
+    let plain = cluster.url_of("plain", "postgres");
+    assert_refused(&migrate(&plain), 78, &["CREATE EXTENSION pg_trgm;"]);
+    run(&cluster.url(), "CREATE EXTENSION pg_trgm");
+    assert!(migrate(&plain).status.success());
+    // One that is where nobody looks is found.
+    run(&cluster.url(), "CREATE DATABASE other");
+    let other = cluster.url_of("postgres", "other");
+    run(
+        &other,
+        "CREATE SCHEMA apart; CREATE EXTENSION pg_trgm SCHEMA apart",
+    );
+    assert_refused(&migrate(&other), 78, &["schema apart", "search_path"]);
+}
+
+#[test]
+fn a_url_that_leads_nowhere_is_told_without_repeating_it() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let port = cluster.port;
+    for (url, code, words) in [
+        (
+            "mysql://u:pw-in-the-url@h/d".to_owned(),
+            64,
+            vec!["postgres://", "postgresql://"],
+        ),
+        (
+            format!("postgres://u:pw-in-the-url@127.0.0.1:{port}/postgres"),
+            69,
+            vec!["role"],
+        ),
+        (
+            format!("postgres://postgres:pw-in-the-url@127.0.0.1:{port}/none"),
+            69,
+            vec!["database"],
+        ),
+        (
+            "postgres://u:pw-in-the-url@127.0.0.1:1/d".to_owned(),
+            69,
+            vec!["cannot be reached"],
+        ),
+        (
+            format!("postgres://u:pw-in-the-url@127.0.0.1:{port}/d?sslmode=verify-full"),
+            69,
+            vec!["certificate"],
+        ),
+        (
+            format!("postgres://u:pw-in-the-url@127.0.0.1:{port}/d?none=such"),
+            78,
+            vec!["option"],
+        ),
+        (
+            format!(
+                "postgres://postgres:pw-in-the-url@127.0.0.1:{port}/postgres?target_session_attrs=standby"
+            ),
+            69,
+            vec!["host"],
+        ),
+    ] {
+        let output = migrate(&url);
+        assert_refused(&output, code, &words);
+        assert!(!stderr(&output).contains("pw-in-the-url"));
+    }
+}
+
+#[test]
+fn a_database_of_a_role_that_may_not_create_tables_says_so() {
+    let cluster = Cluster::start(&[]).unwrap();
+    run(&cluster.url(), "CREATE ROLE reader LOGIN");
+    let output = migrate(&cluster.url_of("reader", "postgres"));
+    assert_refused(&output, 78, &["credence migrate", "may"]);
+}
+
+/// The statements of the documentation, in its order.
+fn documented_statements() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let section = text.split("### Two roles").nth(1).unwrap();
+    let section = section.split("\n### ").next().unwrap();
+    let blocks = section.split("```sql\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let statements = documented_statements();
+    let [roles, grants] = statements.as_slice() else {
+        panic!("there are {} blocks", statements.len())
+    };
+    run(&cluster.url(), roles);
+    let owner = cluster.url_of("credence_owner", "postgres");
+    let migrated = migrate(&owner);
+    assert!(migrated.status.success(), "{}", stderr(&migrated));
+    run(&owner, grants);
+    let server_url = cluster.url_of("credence_server", "postgres");
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let data_text = data.to_str().unwrap();
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        data_text,
+        "--database-url",
+        &server_url,
+    ];
+    let server = ServerProcess::spawn(credence(&serve), Stdio::null());
+    let token = credence(&[
+        "token",
+        "--sub",
+        "ada",
+        "--scope",
+        "credentials:read credentials:write credentials:manage credentials:resolve users:manage audit:read",
+        "--data-dir",
+        data_text,
+        "--database-url",
+        &server_url,
+    ]);
+    let mut token = token;
+    let token = String::from_utf8(token.output().unwrap().stdout).unwrap();
+    let client = reqwest::Client::new();
+    let url = format!("http://{}", server.address);
+    let ask = async |query: &str| {
+        let request = client
+            .post(format!("{url}/graphql"))
+            .bearer_auth(token.trim())
+            .header("content-type", "application/json")
+            .body(json!({ "query": query }).to_string());
+        let bytes = request.send().await.unwrap().bytes().await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(answer.get("errors"), None, "{answer}");
+        answer["data"]
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .clone()
+    };
+    let created = ask(r#"mutation { createCredential(input: {name: "n", value: "v"}) { credential { id owner { id } } userErrors { code } } }"#).await;
+    let (id, owner_id) = (
+        &created["credential"]["id"],
+        &created["credential"]["owner"]["id"],
+    );
+    let resolve = format!(
+        r#"mutation {{ resolveCredential(input: {{credentialId: {id}, consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ value }} }}"#
+    );
+    assert_eq!(ask(&resolve).await["value"], "v");
+    let rename = format!(
+        r#"mutation {{ updateCredential(input: {{credentialId: {id}, name: "m", value: "w"}}) {{ userErrors {{ code }} }} }}"#
+    );
+    assert_eq!(ask(&rename).await["userErrors"], json!([]));
+    assert_eq!(
+        ask("{ auditEvents { nodes { action } } }").await["nodes"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    let ready = client.get(format!("{url}/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+    let delete = format!(
+        "mutation {{ deleteUser(input: {{userId: {owner_id}}}) {{ userErrors {{ code }} }} }}"
+    );
+    assert_eq!(ask(&delete).await["userErrors"], json!([]));
+    let mut connection = PgConnection::establish(&server_url).unwrap();
+    for statement in [
+        "UPDATE audit_events SET actor_subject = 'somebody else'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "DROP TABLE audit_events",
+        "UPDATE keyring SET generation = 2",
+        "DELETE FROM data_keys",
+        "CREATE TABLE more (id integer)",
+    ] {
+        assert!(
+            connection.batch_execute(statement).is_err(),
+            "{statement} is allowed"
+        );
+    }
+}
