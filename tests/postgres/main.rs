@@ -20,6 +20,7 @@
 mod access;
 #[path = "../it/audit.rs"]
 mod audit;
+mod commit;
 #[path = "../it/credential.rs"]
 mod credential;
 #[path = "../it/document.rs"]
