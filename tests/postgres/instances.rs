@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::cluster::Cluster;
 use crate::support::stream::EventStream;
-use crate::support::{Server, database, secret};
+use crate::support::{Answer, Server, database, secret};
 
 const FOLLOW: &str = "subscription { credentialChanged { action credentialId valueVersion credential { name owner { subject } } } }";
 
@@ -276,4 +277,36 @@ async fn of_a_thousand_races_of_create_against_delete_user_none_leaves_a_credent
     let unknown = "SELECT count(*) AS number FROM audit_events e WHERE action = 'CREDENTIAL_DELETED' \
                    AND NOT EXISTS (SELECT 1 FROM deleted_credentials d WHERE d.id = e.credential_id)";
     assert_eq!(number(first, unknown), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_deadlock_is_tried_again_and_nobody_hears_of_it() {
+    let cluster = Cluster::start(&["deadlock_timeout = 10ms"]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let (url, data) = (cluster.url(), directory.path().join("data"));
+    let arguments = ["--database-url", url.as_str()];
+    let server = Server::instance(&data, Clock::system(), &arguments).await;
+    let server = server.unwrap();
+    let ada = server.admin("ada");
+    for round in 0..100 {
+        let (one, other) = (
+            server.editor(&format!("one {round}")).id().await,
+            server.editor(&format!("other {round}")).id().await,
+        );
+        // Each removes the user whom the other one gives the credentials to.
+        let remove = |user: &str, heir: &str| {
+            let input = json!({ "userId": user, "transferToId": heir });
+            let ada = ada.clone();
+            async move { ada.mutate("deleteUser", input).await }
+        };
+        let (first, second) = tokio::join!(remove(&one, &other), remove(&other, &one));
+        let removed = |answer: &Answer| answer.field()["deletedUserId"].is_string();
+        assert!(removed(&first) != removed(&second), "round {round}");
+    }
+    let mut connection = PgConnection::establish(&url).unwrap();
+    let deadlocks = "SELECT sum(deadlocks)::bigint AS number FROM pg_stat_database";
+    let row: Number = diesel::sql_query(deadlocks)
+        .get_result(&mut connection)
+        .unwrap();
+    assert!(row.number > 0, "there was no deadlock to try again");
 }

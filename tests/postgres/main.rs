@@ -48,6 +48,7 @@ mod slow;
 mod subscription;
 #[path = "../it/support/mod.rs"]
 mod support;
+mod tls;
 #[path = "../it/token.rs"]
 mod token;
 #[path = "../it/user.rs"]

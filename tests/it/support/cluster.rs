@@ -1,8 +1,9 @@
 //! PostgreSQL servers for the tests: the one that `CREDENCE_TEST_DATABASE_URL` names, or one that is made for the run and goes with it.
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -128,6 +129,22 @@ impl Cluster {
         self.write_settings(&["synchronous_standby_names = '*'"]);
         self.control(&["reload"])?;
         Ok(standby)
+    }
+
+    /// Answers by TLS, with `server.pem` and `server.key` of a directory.
+    pub fn use_certificate(&self, directory: &Path) {
+        for name in ["server.pem", "server.key"] {
+            let path = self.data().join(name);
+            std::fs::copy(directory.join(name), &path).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            chown(&path, self.programs.user, None).unwrap();
+        }
+        let names = [
+            "ssl_cert_file = 'server.pem'",
+            "ssl_key_file = 'server.key'",
+        ];
+        self.write_settings(&["ssl = on", names[0], names[1]]);
+        self.control(&["reload"]).unwrap();
     }
 
     /// The server's processes, by their IDs.
