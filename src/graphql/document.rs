@@ -11,6 +11,7 @@ use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 use async_graphql::parser::types::ExecutableDocument as ParsedDocument;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::document_conversion::convert;
@@ -23,10 +24,14 @@ use crate::crypto::digest::sha256;
 
 /// How deep the parser goes: selection sets, lists and objects in each other.
 const RECURSION_LIMIT: usize = 100;
-/// How many documents are remembered.
+/// How many documents are remembered, about.
 const CACHE_LIMIT_DOCUMENTS: usize = 1_000;
+/// How much memory the documents that are remembered take at most, in bytes.
+const CACHE_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// How much memory a document takes for each of its bytes at most: a field of two letters, with its space, takes 450 (measured).
+const WEIGHT_OF_A_BYTE: u64 = 150;
 /// Longer documents are checked each time, in bytes.
-const CACHE_LIMIT_BYTES: usize = 16 * 1024;
+const REMEMBERED_LIMIT_BYTES: usize = 16 * 1024;
 
 /// What tools ask for and apollo-compiler does not know of (specification of September 2025, section 4.2.2).
 const INTROSPECTION_OF_ONE_OF: &str = "extend type __Type { isOneOf: Boolean }";
@@ -37,12 +42,23 @@ pub struct CheckedDocument {
     pub validated: Valid<ExecutableDocument>,
     /// As it is executed.
     pub parsed: ParsedDocument,
+    /// How much memory it takes at most, in bytes.
+    weight: u64,
+}
+
+#[derive(Clone)]
+struct ByMemory;
+
+impl Weighter<[u8; 32], Arc<CheckedDocument>> for ByMemory {
+    fn weight(&self, _hash: &[u8; 32], document: &Arc<CheckedDocument>) -> u64 {
+        document.weight
+    }
 }
 
 /// Checks documents against the schema.
 pub struct Documents {
     schema: Valid<Schema>,
-    checked: Cache<[u8; 32], Arc<CheckedDocument>>,
+    checked: Cache<[u8; 32], Arc<CheckedDocument>, ByMemory>,
 }
 
 impl Documents {
@@ -53,7 +69,7 @@ impl Documents {
         let schema = Schema::parse_and_validate(schema, "schema.graphql").ok()?;
         Some(Self {
             schema,
-            checked: Cache::new(CACHE_LIMIT_DOCUMENTS),
+            checked: Cache::with_weighter(CACHE_LIMIT_DOCUMENTS, CACHE_LIMIT_BYTES, ByMemory),
         })
     }
 
@@ -86,14 +102,19 @@ impl Documents {
         }
         let mut ast = parse(source)?;
         merge_subscription_fields(&mut ast);
-        let checked = Arc::new(self.validate(&ast)?);
-        if source.len() <= CACHE_LIMIT_BYTES && !may_hold_value(&ast) {
+        let checked = Arc::new(self.validate(&ast, source.len())?);
+        tracing::debug!("a document was checked");
+        if source.len() <= REMEMBERED_LIMIT_BYTES && !may_hold_value(&ast) {
             self.checked.insert(hash, Arc::clone(&checked));
         }
         Ok(checked)
     }
 
-    fn validate(&self, ast: &ast::Document) -> Result<CheckedDocument, Vec<DocumentProblem>> {
+    fn validate(
+        &self,
+        ast: &ast::Document,
+        length_bytes: usize,
+    ) -> Result<CheckedDocument, Vec<DocumentProblem>> {
         document_limit::check(ast).map_err(|error| vec![error.into()])?;
         let validated = ast
             .to_executable_validate(&self.schema)
@@ -109,13 +130,19 @@ impl Documents {
             })?;
         }
         let parsed = convert(ast).ok_or_else(|| vec![ApiError::internal().into()])?;
-        Ok(CheckedDocument { validated, parsed })
+        let length_bytes = u64::try_from(length_bytes).unwrap_or(u64::MAX);
+        Ok(CheckedDocument {
+            validated,
+            parsed,
+            weight: length_bytes.saturating_mul(WEIGHT_OF_A_BYTE),
+        })
     }
 }
 
 fn parse(source: &str) -> Result<ast::Document, Vec<DocumentProblem>> {
     let prepared = document_source::prepare(source).map_err(|problem| match problem {
         SourceProblem::TooManyTokens => vec![too_many_tokens().into()],
+        SourceProblem::TooManyLexemes => vec![too_many_lexemes().into()],
         SourceProblem::NoToken(index) => vec![document_problem::no_graphql(source, index)],
     })?;
     let mut parser = Parser::new()
@@ -178,6 +205,15 @@ fn too_many_tokens() -> ApiError {
     ApiError::composed(
         ErrorCode::GraphqlParseFailed,
         format!("A document has at most {TOKEN_LIMIT} tokens. Send values as variables."),
+    )
+}
+
+fn too_many_lexemes() -> ApiError {
+    ApiError::composed(
+        ErrorCode::GraphqlParseFailed,
+        format!(
+            "A document has at most {LEXEME_LIMIT} tokens together with its comments, commas and white space."
+        ),
     )
 }
 

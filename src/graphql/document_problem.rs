@@ -2,11 +2,10 @@
 //! only the kind of its problems and their places are taken from it.
 
 use apollo_compiler::diagnostic::Diagnostic;
-use apollo_compiler::parser::LineColumn;
 use apollo_compiler::validation::{DiagnosticData, DiagnosticList, WithErrors};
 
 use super::error::{ApiError, ErrorCode};
-use super::response::ERROR_LIMIT;
+use super::response::{ERROR_LIMIT, Location};
 
 const UNKNOWN_FIELD: &str = "UndefinedField";
 const NOTHING_SELECTED: &str = "MissingSubselection";
@@ -17,23 +16,26 @@ pub struct DocumentProblem {
     /// What is wrong.
     pub error: ApiError,
     /// Where: the line and the column, each from 1.
-    pub place: Option<(usize, usize)>,
+    pub location: Option<Location>,
 }
 
 impl From<ApiError> for DocumentProblem {
     fn from(error: ApiError) -> Self {
-        Self { error, place: None }
+        Self {
+            error,
+            location: None,
+        }
     }
 }
 
 /// Describes what keeps a document from being parsed. Only the first problem counts: what follows comes of it.
 pub fn describe_syntax(diagnostics: &DiagnosticList) -> Vec<DocumentProblem> {
-    let place = diagnostics
+    let location = diagnostics
         .iter()
         .next()
         .and_then(|diagnostic| diagnostic.line_column_range())
-        .map(|range| place(range.start));
-    vec![no_graphql_at(place)]
+        .map(|range| Location::from(range.start));
+    vec![no_graphql_at(location)]
 }
 
 /// That a text is no GraphQL from one of its bytes on.
@@ -47,15 +49,15 @@ pub fn no_graphql(source: &str, index: usize) -> DocumentProblem {
         .chars()
         .count()
         + 1;
-    no_graphql_at(Some((line, column)))
+    no_graphql_at(Some(Location { line, column }))
 }
 
-fn no_graphql_at(place: Option<(usize, usize)>) -> DocumentProblem {
+fn no_graphql_at(location: Option<Location>) -> DocumentProblem {
     let error = ApiError::new(
         ErrorCode::GraphqlParseFailed,
         "The document is no GraphQL: see the line and column in `locations`.",
     );
-    DocumentProblem { error, place }
+    DocumentProblem { error, location }
 }
 
 /// Describes what keeps a document from fitting the schema.
@@ -77,15 +79,11 @@ pub fn describe_all<T>(failed: &WithErrors<T>) -> Vec<DocumentProblem> {
                 ErrorCode::GraphqlValidationFailed,
                 message(kind(&diagnostic)),
             ),
-            place: diagnostic
+            location: diagnostic
                 .line_column_range()
-                .map(|range| place(range.start)),
+                .map(|range| Location::from(range.start)),
         });
     problems.take(ERROR_LIMIT).collect()
-}
-
-const fn place(at: LineColumn) -> (usize, usize) {
-    (at.line, at.column)
 }
 
 fn message(kind: &str) -> &'static str {

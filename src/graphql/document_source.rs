@@ -14,6 +14,8 @@ pub const LEXEME_LIMIT: usize = 4 * TOKEN_LIMIT;
 pub enum SourceProblem {
     /// It has too many tokens.
     TooManyTokens,
+    /// It has too many tokens and pieces of what stands between them.
+    TooManyLexemes,
     /// Something is no token, at this byte.
     NoToken(usize),
 }
@@ -77,7 +79,7 @@ fn lex<'a>(source: &'a str, commas: &mut Vec<usize>) -> Result<Vec<Token<'a>>, S
     let mut tokens = Vec::new();
     for (count, lexed) in Lexer::new(source).enumerate() {
         if count > LEXEME_LIMIT {
-            return Err(SourceProblem::TooManyTokens);
+            return Err(SourceProblem::TooManyLexemes);
         }
         let lexed = lexed.map_err(|error| SourceProblem::NoToken(error.index()))?;
         match lexed.kind() {

@@ -8,6 +8,7 @@ use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
 
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
+use super::response::Location;
 use crate::types::clock::Timestamp;
 
 /// Checks the values of an operation and of the fragments that it spreads.
@@ -172,7 +173,7 @@ impl Walk<'_> {
         let range = value.line_column_range(&self.document.sources);
         DocumentProblem {
             error: ApiError::new(ErrorCode::GraphqlValidationFailed, message),
-            place: range.map(|range| (range.start.line, range.start.column)),
+            location: range.map(|range| Location::from(range.start)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From a request to an answer: the document is checked, its variables are coerced, it is executed, and its errors are
 //! translated.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use apollo_compiler::ast::OperationType;
@@ -8,7 +9,7 @@ use apollo_compiler::executable::Operation;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Selection};
 use async_graphql::{Name, Request, Value, Variables};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::absent_variable::leave_out_absent;
 use super::document::{CheckedDocument, Documents};
@@ -81,6 +82,14 @@ impl Api {
     /// # Errors
     /// The answer to a request that is refused as a whole.
     pub fn prepare(&self, request: GraphqlRequest) -> Result<PreparedRequest, GraphqlResponse> {
+        let preparing = AssertUnwindSafe(|| self.prepare_unguarded(request));
+        catch_unwind(preparing).unwrap_or_else(|_panic| Err(fault()))
+    }
+
+    fn prepare_unguarded(
+        &self,
+        request: GraphqlRequest,
+    ) -> Result<PreparedRequest, GraphqlResponse> {
         let document = self
             .document(&request)
             .map_err(GraphqlResponse::refused_for)?;
@@ -109,7 +118,7 @@ impl Api {
         document_nodes::check(&document.validated, operation, &variables)
             .map_err(GraphqlResponse::refused)?;
         let mut parsed = only_operation(&document.parsed, request.operation_name.as_deref())
-            .ok_or_else(|| GraphqlResponse::refused(ApiError::internal()))?;
+            .ok_or_else(fault)?;
         leave_out_absent(&mut parsed, operation, &variables);
         leave_out_failed(&mut parsed, &failed);
         merge_root_fields(&mut parsed, &variables);
@@ -149,10 +158,14 @@ impl Api {
 
     /// Answers a query or a mutation.
     pub async fn answer(&self, caller: Caller, prepared: PreparedRequest) -> GraphqlResponse {
-        let response = self.schema.execute(prepared.request.data(caller)).await;
-        let mut answer = translate_response(response);
-        add_failed(&mut answer, prepared.failed);
-        answer
+        let answering = async {
+            let response = self.schema.execute(prepared.request.data(caller)).await;
+            let mut answer = translate_response(response);
+            add_failed(&mut answer, prepared.failed);
+            answer
+        };
+        let answered = AssertUnwindSafe(answering).catch_unwind().await;
+        answered.unwrap_or_else(|_panic| fault())
     }
 
     /// The answers of a subscription, until it ends.
@@ -162,7 +175,11 @@ impl Api {
         prepared: PreparedRequest,
     ) -> impl Stream<Item = GraphqlResponse> + Send + use<> {
         let responses = self.schema.execute_stream(prepared.request.data(caller));
-        responses.map(move |response| {
+        let guarded = AssertUnwindSafe(responses).catch_unwind();
+        guarded.map(move |response| {
+            let Ok(response) = response else {
+                return fault();
+            };
             let mut answer = translate_response(response);
             // When the stream of events could not be made, nothing was executed (GraphQL specification, section 6.2.3).
             if answer.data == Some(Value::Null) {
@@ -171,6 +188,11 @@ impl Api {
             answer
         })
     }
+}
+
+/// The answer when the server panicked. The log has the place.
+fn fault() -> GraphqlResponse {
+    GraphqlResponse::refused(ApiError::internal())
 }
 
 fn asks_for_schema(operation: &Operation, document: &CheckedDocument) -> bool {
@@ -226,12 +248,13 @@ fn add_failed(answer: &mut GraphqlResponse, failed: Vec<FailedField>) {
         return;
     };
     for field in failed {
-        let index = field.index.min(data.len());
-        data.shift_insert(index, Name::new(&field.response_key), Value::Null);
+        let key = Name::new(&field.response_key);
+        data.shift_remove(&key);
+        data.shift_insert(field.index.min(data.len()), key, Value::Null);
         answer.errors.push(ResponseError::of_field(
             field.error,
             field.response_key,
-            field.place,
+            field.location,
         ));
     }
     answer.errors.truncate(ERROR_LIMIT);

@@ -4,10 +4,11 @@
 use apollo_compiler::ast::{DirectiveList, Type, Value as Literal};
 use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
-use apollo_compiler::{ExecutableDocument, Schema};
+use apollo_compiler::{ExecutableDocument, Node, Schema};
 use async_graphql::{Value, Variables};
 
 use super::error::{ApiError, ErrorCode};
+use super::response::Location;
 use super::variable::shortened;
 
 /// A root field that cannot be executed because of such a variable: it is null, and an error says why (section 6.4.1).
@@ -16,8 +17,8 @@ pub struct FailedField {
     pub response_key: String,
     /// Its place among the fields of the root.
     pub index: usize,
-    /// Where it stands: the line and the column.
-    pub place: Option<(usize, usize)>,
+    /// Where it stands.
+    pub location: Option<Location>,
     /// Why.
     pub error: ApiError,
 }
@@ -40,9 +41,8 @@ pub fn find(
     let null: Vec<&str> = names
         .filter(|name| variables.get(*name) == Some(&Value::Null))
         .collect();
-    let mut failed = Vec::new();
     if null.is_empty() {
-        return Ok(failed);
+        return Ok(Vec::new());
     }
     let walk = Walk {
         schema,
@@ -50,35 +50,88 @@ pub fn find(
         null,
         variables,
     };
-    let mut index = 0;
-    for selection in &operation.selection_set.selections {
-        let directives = selection.directives();
-        if let Some(name) = walk.directives(directives) {
-            return Err(wrong(name));
+    Root::default().find(&walk, operation)
+}
+
+/// The root of an operation, as it is gone through.
+#[derive(Default)]
+struct Root {
+    /// The names in the answer, in their order, each once (GraphQL specification, section 6.3.2).
+    keys: Vec<String>,
+    /// Those that stand in a fragment.
+    spread: Vec<String>,
+    failed: Vec<FailedField>,
+}
+
+impl Root {
+    fn find(
+        mut self,
+        walk: &Walk<'_>,
+        operation: &Operation,
+    ) -> Result<Vec<FailedField>, ApiError> {
+        for selection in &operation.selection_set.selections {
+            if let Some(name) = walk.directives(selection.directives()) {
+                return Err(wrong(name));
+            }
+            if walk.is_left_out(selection.directives()) {
+                continue;
+            }
+            match selection {
+                Selection::Field(field) => self.field(walk, selection, field)?,
+                _ => self.fragment(walk, selection)?,
+            }
         }
-        if walk.is_left_out(directives) {
-            continue;
+        let is_spread = |field: &&FailedField| self.spread.contains(&field.response_key);
+        match self.failed.iter().find(is_spread) {
+            Some(field) => Err(field.error.clone()),
+            None => Ok(self.failed),
         }
-        let place_in_answer = index;
-        index += 1;
-        let Selection::Field(field) = selection else {
-            walk.selection(selection)
-                .map_or(Ok(()), |name| Err(wrong(name)))?;
-            continue;
-        };
+    }
+
+    fn field(
+        &mut self,
+        walk: &Walk<'_>,
+        selection: &Selection,
+        field: &Node<Field>,
+    ) -> Result<(), ApiError> {
+        let key = field.response_key().to_string();
+        let index = self.index_of(&key);
         if let Some(name) = walk.own(field).filter(|_| !field.ty().is_non_null()) {
-            let range = field.line_column_range(&document.sources);
-            failed.push(FailedField {
-                response_key: field.response_key().to_string(),
-                index: place_in_answer,
-                place: range.map(|range| (range.start.line, range.start.column)),
-                error: wrong(name),
-            });
+            if self.failed.iter().all(|known| known.response_key != key) {
+                self.failed.push(FailedField {
+                    response_key: key,
+                    index,
+                    location: field
+                        .line_column_range(&walk.document.sources)
+                        .map(|range| Location::from(range.start)),
+                    error: wrong(name),
+                });
+            }
         } else if let Some(name) = walk.selection(selection) {
             return Err(wrong(name));
         }
+        Ok(())
     }
-    Ok(failed)
+
+    fn fragment(&mut self, walk: &Walk<'_>, selection: &Selection) -> Result<(), ApiError> {
+        if let Some(name) = walk.selection(selection) {
+            return Err(wrong(name));
+        }
+        for key in walk.keys(selection) {
+            self.index_of(&key);
+            self.spread.push(key);
+        }
+        Ok(())
+    }
+
+    /// The place of a name in the answer.
+    fn index_of(&mut self, key: &str) -> usize {
+        let known = self.keys.iter().position(|known| known == key);
+        known.unwrap_or_else(|| {
+            self.keys.push(key.to_owned());
+            self.keys.len() - 1
+        })
+    }
 }
 
 fn wrong(name: &str) -> ApiError {
@@ -133,6 +186,25 @@ impl<'a> Walk<'a> {
             Selection::FragmentSpread(spread) => {
                 let fragment = self.document.fragments.get(&spread.fragment_name)?;
                 self.selections(&fragment.selection_set)
+            }
+        }
+    }
+
+    /// The names in the answer of the fields of a selection, those of fragments in it included.
+    fn keys(&self, selection: &Selection) -> Vec<String> {
+        if self.is_left_out(selection.directives()) {
+            return Vec::new();
+        }
+        let of = |selections: &SelectionSet| {
+            let each = selections.selections.iter();
+            each.flat_map(|below| self.keys(below)).collect()
+        };
+        match selection {
+            Selection::Field(field) => vec![field.response_key().to_string()],
+            Selection::InlineFragment(fragment) => of(&fragment.selection_set),
+            Selection::FragmentSpread(spread) => {
+                let fragment = self.document.fragments.get(&spread.fragment_name);
+                fragment.map_or_else(Vec::new, |fragment| of(&fragment.selection_set))
             }
         }
     }

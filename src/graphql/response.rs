@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use apollo_compiler::parser::LineColumn;
 use async_graphql::{PathSegment, ServerError, Value};
 use serde::Serialize;
 
@@ -33,10 +34,22 @@ pub struct ResponseError {
     extensions: Extensions,
 }
 
-#[derive(Serialize)]
-struct Location {
-    line: usize,
-    column: usize,
+/// A place in a document (GraphQL specification, section 7.1.2): both count from 1.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Location {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl From<LineColumn> for Location {
+    fn from(at: LineColumn) -> Self {
+        Self {
+            line: at.line,
+            column: at.column,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -56,14 +69,9 @@ impl GraphqlResponse {
     pub fn refused_for(problems: Vec<DocumentProblem>) -> Self {
         let errors = problems
             .into_iter()
-            .map(|problem| {
-                let place = problem.place.into_iter();
-                ResponseError {
-                    locations: place
-                        .map(|(line, column)| Location { line, column })
-                        .collect(),
-                    ..ResponseError::from(problem.error)
-                }
+            .map(|problem| ResponseError {
+                locations: problem.location.into_iter().collect(),
+                ..ResponseError::from(problem.error)
             })
             .collect();
         Self { errors, data: None }
@@ -81,12 +89,9 @@ impl GraphqlResponse {
 impl ResponseError {
     /// The error of a root field.
     #[must_use]
-    pub fn of_field(error: ApiError, response_key: String, place: Option<(usize, usize)>) -> Self {
+    pub fn of_field(error: ApiError, response_key: String, location: Option<Location>) -> Self {
         Self {
-            locations: place
-                .into_iter()
-                .map(|(line, column)| Location { line, column })
-                .collect(),
+            locations: location.into_iter().collect(),
             path: vec![PathSegment::Field(response_key)],
             ..Self::from(error)
         }

@@ -166,6 +166,7 @@ fn coerce_scalar(name: &str, value: Value, place: &Place<'_>) -> Result<Value, A
             .ok_or_else(|| wrong(place, "must be a 32-bit integer")),
         ("Int", _) => Err(wrong(place, "must be a 32-bit integer")),
         ("DateTime", _) => Err(wrong(place, "must be a text with an RFC 3339 date-time")),
+        ("ID", _) => Err(wrong(place, "must be a text or a whole number")),
         (name, _) => Err(wrong(place, &format!("must be a {name}"))),
     }
 }

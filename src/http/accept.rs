@@ -37,18 +37,32 @@ impl AnswerType {
             Self::EventStream => "text/event-stream",
         }
     }
+}
 
-    /// The type that the client likes best; `None` when it accepts none. Without a wish it is `application/json`, which every
-    /// client understands. Of types that are liked equally it is the one that is named first.
+/// What a client accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The type that it likes best.
+    pub best: AnswerType,
+    /// Whether it names a stream of events, however little it likes that: a subscription can be answered by nothing else.
+    pub event_stream: bool,
+}
+
+impl Accepted {
+    /// Looks for the best type; `None` when none is accepted. Without a wish it is `application/json`, which every client
+    /// understands. Of types that are liked equally it is the one that is named first.
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let mut ranges = Vec::new();
         for value in headers.get_all(header::ACCEPT) {
             ranges.extend(value.to_str().ok()?.split(',').filter_map(Range::parse));
         }
         if ranges.is_empty() {
-            return Some(Self::Json);
+            return Some(Self {
+                best: AnswerType::Json,
+                event_stream: false,
+            });
         }
-        let liked = |answer: &Self| {
+        let liked = |answer: &AnswerType| {
             let best = ranges
                 .iter()
                 .enumerate()
@@ -65,8 +79,11 @@ impl AnswerType {
             })
         };
         // Of equals the last one is the greatest.
-        let best = Self::ALL.into_iter().rev().max_by_key(liked)?;
-        (liked(&best).0 > 0).then_some(best)
+        let best = AnswerType::ALL.into_iter().rev().max_by_key(liked)?;
+        (liked(&best).0 > 0).then_some(Self {
+            best,
+            event_stream: liked(&AnswerType::EventStream).0 > 0,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Body, Response};
 
+use super::accept::AnswerType;
 use crate::graphql::error::{ApiError, ErrorCode, OVERLOADED, UNAVAILABLE};
 use crate::graphql::response::GraphqlResponse;
 
@@ -15,6 +16,8 @@ pub enum Failure {
     NotFound,
     /// The method is another one than the allowed ones.
     MethodNotAllowed(&'static str),
+    /// A mutation came by GET.
+    MutationByGet,
     /// No type that is accepted can be made.
     NotAcceptable,
     /// The body is of another type than JSON in UTF-8.
@@ -49,9 +52,19 @@ pub enum Challenge {
 }
 
 impl Failure {
-    /// The answer.
+    /// The answer, in the type that every client understands.
     pub fn response(self) -> Response {
-        let mut response = errors(self.status(), self.error());
+        self.response_as(AnswerType::Json)
+    }
+
+    /// The answer, in the type that the client likes best. There is nothing to stream.
+    pub fn response_as(self, answer_type: AnswerType) -> Response {
+        let content_type = match answer_type {
+            AnswerType::GraphqlResponse => answer_type.content_type(),
+            AnswerType::Json | AnswerType::EventStream => AnswerType::Json.content_type(),
+        };
+        let refused = GraphqlResponse::refused(self.error());
+        let mut response = json_response(self.status(), content_type, &refused);
         if let Some((name, value)) = self.header() {
             response
                 .headers_mut()
@@ -64,7 +77,7 @@ impl Failure {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) | Self::MutationByGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable | Self::SubscriptionNeedsStream => StatusCode::NOT_ACCEPTABLE,
             Self::UrlTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -85,6 +98,7 @@ impl Failure {
                 Some((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
             }
             Self::MethodNotAllowed(methods) => Some((header::ALLOW, methods)),
+            Self::MutationByGet => Some((header::ALLOW, "POST")),
             Self::Overloaded | Self::Unavailable => Some((header::RETRY_AFTER, "1")),
             _ => None,
         }
@@ -104,9 +118,13 @@ impl Failure {
             Self::MethodNotAllowed(_) => {
                 (ErrorCode::BadRequest, "This method is not allowed here.")
             }
+            Self::MutationByGet => (
+                ErrorCode::BadRequest,
+                "A mutation comes by POST: GET changes nothing.",
+            ),
             Self::NotAcceptable => (
                 ErrorCode::BadRequest,
-                "Accept must allow application/graphql-response+json or application/json.",
+                "Accept must allow application/graphql-response+json, application/json or, for a stream, text/event-stream.",
             ),
             Self::SubscriptionNeedsStream => (
                 ErrorCode::BadRequest,
@@ -133,14 +151,6 @@ impl Failure {
         };
         ApiError::new(code, message)
     }
-}
-
-fn errors(status: StatusCode, error: ApiError) -> Response {
-    json_response(
-        status,
-        "application/json; charset=utf-8",
-        &GraphqlResponse::refused(error),
-    )
 }
 
 /// An answer with a JSON body.

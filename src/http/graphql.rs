@@ -6,16 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use poem::error::ReadBodyError;
-use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::web::websocket::{WebSocket, WebSocketConfig};
 use poem::{Body, Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
-use super::accept::AnswerType;
+use super::accept::{Accepted, AnswerType};
 use super::authorization::{bearer_token, end_of_token, verify};
 use super::connection::Place;
 use super::cross_origin::CrossOrigin;
@@ -33,8 +33,8 @@ use crate::graphql::response::GraphqlResponse;
 const BODY_LIMIT_BYTES: usize = 512 * 1024;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many of the connections may be sockets: the others are left for requests.
-const SOCKET_LIMIT: usize = 768;
+/// How many of the connections may be sockets or streams of events: the others are left for requests.
+const STREAM_LIMIT: usize = 768;
 /// How many sockets there may be whose token is not known yet. Each may send a message as large as a body.
 const STRANGER_LIMIT: usize = 64;
 /// How long a socket waits for its place among these.
@@ -45,7 +45,7 @@ const METHODS: &str = "GET, POST, OPTIONS";
 pub struct GraphqlEndpoint {
     api: Arc<Api>,
     domain: Arc<Domain>,
-    sockets: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -56,7 +56,7 @@ impl GraphqlEndpoint {
         Self {
             api: Arc::new(api),
             domain,
-            sockets: Arc::new(Semaphore::new(SOCKET_LIMIT)),
+            streams: Arc::new(Semaphore::new(STREAM_LIMIT)),
             strangers: Arc::new(Semaphore::new(STRANGER_LIMIT)),
             stop,
         }
@@ -67,22 +67,22 @@ impl GraphqlEndpoint {
             Method::OPTIONS => Ok(CrossOrigin::preflight(METHODS)),
             Method::GET if asks_for_socket(request.headers()) => self.upgrade(request).await,
             Method::GET => {
-                let answer_type =
-                    AnswerType::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
+                let accepted =
+                    Accepted::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
                 let caller = self.authenticate(&request).await?;
                 let parameters =
                     parameters::from_url_query(request.uri().query().unwrap_or_default())?;
-                self.execute(answer_type, caller, parameters, Method::GET)
+                self.execute(accepted, caller, parameters, Method::GET)
                     .await
             }
             Method::POST => {
-                let answer_type =
-                    AnswerType::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
+                let accepted =
+                    Accepted::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
                 check_content(request.headers())?;
                 let caller = self.authenticate(&request).await?;
                 let body = read_body(request.take_body()).await?;
                 let parameters = parameters::from_body(&body)?;
-                self.execute(answer_type, caller, parameters, Method::POST)
+                self.execute(accepted, caller, parameters, Method::POST)
                     .await
             }
             _ => Err(Failure::MethodNotAllowed(METHODS)),
@@ -91,7 +91,7 @@ impl GraphqlEndpoint {
 
     async fn execute(
         &self,
-        answer_type: AnswerType,
+        accepted: Accepted,
         caller: Caller,
         parameters: GraphqlRequest,
         method: Method,
@@ -99,24 +99,34 @@ impl GraphqlEndpoint {
         let expires_in = self.domain.remaining(&caller);
         let prepared = match self.api.prepare(parameters) {
             Ok(prepared) => prepared,
-            Err(refused) => return Ok(self.respond(answer_type, refused, expires_in)),
+            Err(refused) => return Ok(self.respond(accepted.best, refused, expires_in)),
         };
         if prepared.is_mutation() && method != Method::POST {
-            return Err(Failure::MethodNotAllowed("POST"));
+            return Err(Failure::MutationByGet);
         }
         if !prepared.is_subscription() {
             let answer = self.api.answer(caller, prepared).await;
-            return Ok(self.respond(answer_type, answer, expires_in));
+            return Ok(self.respond(accepted.best, answer, expires_in));
         }
-        if answer_type != AnswerType::EventStream {
+        if !accepted.event_stream {
             return Err(Failure::SubscriptionNeedsStream);
         }
-        let answers = self.api.follow(caller, prepared);
+        let place = self.stream_place()?;
+        let answers = self.api.follow(caller, prepared).map(move |answer| {
+            let _place = &place;
+            answer
+        });
         Ok(event_stream::response(
             answers,
             expires_in,
             self.stop.clone(),
         ))
+    }
+
+    fn stream_place(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_none_left| Failure::Overloaded)
     }
 
     /// Sends one answer, in the type that was negotiated.
@@ -164,16 +174,10 @@ impl GraphqlEndpoint {
             let place = timeout(STRANGER_TIMEOUT, place).await;
             stranger = Some(place.ok().and_then(Result::ok).ok_or(Failure::Overloaded)?);
         }
-        let place = Arc::clone(&self.sockets)
-            .try_acquire_owned()
-            .map_err(|_none_left| Failure::Overloaded)?;
+        let place = self.stream_place()?;
         let connection_place = request.extensions().get::<Place>().cloned();
-        let protocols = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
-        let knows_protocol = protocols
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|name| name.trim() == socket::PROTOCOL);
+        let knows_protocol = names(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL)
+            .any(|name| name == socket::PROTOCOL);
         let websocket = WebSocket::from_request(&request, &mut RequestBody::default())
             .await
             .map_err(|_library_text| {
@@ -210,7 +214,10 @@ impl Endpoint for GraphqlEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let mut response = self.answer(request).await.unwrap_or_else(Failure::response);
+        let accepted = Accepted::negotiate(request.headers());
+        let answer_type = accepted.map_or(AnswerType::Json, |accepted| accepted.best);
+        let answered = self.answer(request).await;
+        let mut response = answered.unwrap_or_else(|failure| failure.response_as(answer_type));
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("Accept"));
         Ok(response)
@@ -219,12 +226,17 @@ impl Endpoint for GraphqlEndpoint {
 
 /// Whether a WebSocket is asked for. Any other protocol may be left alone (RFC 9110, section 7.8), and clients offer HTTP/2 so.
 fn asks_for_socket(headers: &HeaderMap) -> bool {
+    names(headers, &header::UPGRADE).any(|name| name.eq_ignore_ascii_case("websocket"))
+}
+
+/// The names in a header that is a list (RFC 9110, section 5.6.1).
+fn names<'a>(headers: &'a HeaderMap, header: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers
-        .get_all(header::UPGRADE)
+        .get_all(header)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|name| name.trim().eq_ignore_ascii_case("websocket"))
+        .map(str::trim)
 }
 
 fn check_content(headers: &HeaderMap) -> Result<(), Failure> {

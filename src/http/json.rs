@@ -6,6 +6,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Value};
 use async_graphql_value::Number;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 
 use super::failure::Failure;
 
@@ -13,6 +14,8 @@ use super::failure::Failure;
 const DEPTH_LIMIT: usize = 32;
 /// How many texts there may be, keys included.
 const TEXT_LIMIT: usize = 1_000;
+/// How many values there may be of any kind.
+const VALUE_LIMIT: usize = 10_000;
 
 /// The members of an object.
 pub type Members = IndexMap<Name, Value>;
@@ -20,42 +23,52 @@ pub type Members = IndexMap<Name, Value>;
 /// Reads JSON.
 ///
 /// # Errors
-/// [`Failure::BadRequest`] for what is no JSON in UTF-8, has a key twice in an object, or is too deep or of too many parts.
+/// [`Failure::BadRequest`] for what is no JSON in UTF-8, has a key twice in an object, or is too deep or of too many values.
 pub fn parse(bytes: &[u8]) -> Result<Value, Failure> {
-    let mut texts = 0;
+    let mut counts = Counts::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let node = Node {
         depth: 0,
-        texts: &mut texts,
+        counts: &mut counts,
     };
     // The library's text quotes what it was given.
     node.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|_library_text| {
-            Failure::BadRequest(
-                "There is JSON that cannot be taken: it must be UTF-8, with no key twice in an object, at most 32 levels and \
-                 1,000 texts.",
-            )
+        .map_err(|error| {
+            Failure::BadRequest(match error.classify() {
+                Category::Data => {
+                    "There is JSON that is not taken: no object may have a key twice, and there may be at most 32 levels, 1,000 \
+                     texts and 10,000 values."
+                }
+                _ => "There is no JSON in UTF-8: is a quote missing, a comma left over, or an end cut off?",
+            })
         })
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Counts {
+    texts: usize,
+    values: usize,
 }
 
 /// A value at a depth.
 struct Node<'a> {
     depth: usize,
-    texts: &'a mut usize,
+    counts: &'a mut Counts,
 }
 
 impl Node<'_> {
     fn deeper(&mut self) -> Node<'_> {
         Node {
             depth: self.depth + 1,
-            texts: self.texts,
+            counts: self.counts,
         }
     }
 
     fn count_text<E: Error>(&mut self) -> Result<(), E> {
-        *self.texts += 1;
-        if *self.texts > TEXT_LIMIT {
+        self.counts.texts += 1;
+        if self.counts.texts > TEXT_LIMIT {
             return Err(E::custom("too many texts"));
         }
         Ok(())
@@ -73,6 +86,10 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.counts.values += 1;
+        if self.counts.values > VALUE_LIMIT {
+            return Err(D::Error::custom("too many values"));
+        }
         deserializer.deserialize_any(self)
     }
 }

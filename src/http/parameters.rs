@@ -1,7 +1,10 @@
 //! The parameters of a request (GraphQL over HTTP, section 5): in a JSON body, or in the query of a URL. Read by hand: no type
 //! is guessed.
 
+use std::borrow::Cow;
+
 use async_graphql::Value;
+use percent_encoding::percent_decode_str;
 
 use super::failure::Failure;
 use super::json::{self, Members};
@@ -30,9 +33,11 @@ pub fn from_body(body: &[u8]) -> Result<GraphqlRequest, Failure> {
 /// [`Failure::BadRequest`] for a parameter that stands twice, or is of another type.
 pub fn from_url_query(query: &str) -> Result<GraphqlRequest, Failure> {
     let mut members = Members::new();
-    for (name, text) in form_urlencoded::parse(query.as_bytes()) {
-        let value = match name.as_ref() {
-            "query" | "operationName" => Value::String(text.into_owned()),
+    for pair in query.split('&') {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, text) = (decoded(name)?, decoded(text)?);
+        let value = match name.as_str() {
+            "query" | "operationName" => Value::String(text),
             "variables" | "extensions" if text.is_empty() => Value::Null,
             "variables" | "extensions" => json::parse(text.as_bytes())?,
             _ => continue,
@@ -49,6 +54,15 @@ pub fn from_url_query(query: &str) -> Result<GraphqlRequest, Failure> {
         members.swap_remove("operationName");
     }
     from_members(members)
+}
+
+/// Reads a name or a value of a query (URL Standard, section 5.1). What is no UTF-8 is not made to be some.
+fn decoded(text: &str) -> Result<String, Failure> {
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    decoded
+        .map(Cow::into_owned)
+        .map_err(|_no_utf8| Failure::BadRequest("A parameter in the URL is no UTF-8."))
 }
 
 /// Reads a request from its members. Others than those of the specification are passed over.

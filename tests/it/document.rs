@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::Server;
 use crate::support::hostile::hostile;
+use crate::support::{Answer, Server};
 
 /// The bound is for the answer as a whole, in an unoptimised build on a machine that does other things: ten times what the
 /// release is measured by.
@@ -40,17 +40,11 @@ async fn hostile_documents_are_refused_soon() {
 }
 
 #[tokio::test]
-async fn documents_at_the_limits_are_answered() {
+async fn documents_that_look_odd_are_answered() {
     let server = Server::start().await;
     let alice = server.editor("alice");
     alice.create("one").await;
     let within = [
-        format!("{{ viewer {{ {} }} }}", (0..30).map(|n| format!("a{n}: id ")).collect::<String>()),
-        format!("{{ {} }}", (0..20).map(|n| format!("a{n}: viewer {{ id }} ")).collect::<String>()),
-        format!("{{ viewer {{ {} }} }}", "id ".repeat(999)),
-        format!("{{ viewer {} {{ id }} }}", "@include(if: true)"),
-        format!("{{ nodes(ids: [{}]) {{ id }} }}", "\"a\" ".repeat(100)),
-        (0..1).map(|n| format!("query q{n} {{ viewer {{ id }} }} ")).collect::<String>(),
         format!("#{}\n{{ viewer {{ id }} }}", "c".repeat(400_000)),
         "{ viewer { ...a ...b } } fragment a on User { ...c } fragment b on User { ...c } fragment c on User { id name }".to_owned(),
         "\u{feff}{ viewer { id } }".to_owned(),
@@ -59,6 +53,116 @@ async fn documents_at_the_limits_are_answered() {
         let answer = alice.ask(&document).await;
         let shown: String = document.chars().take(60).collect();
         assert!(answer.codes().is_empty(), "{shown}: {}", answer.body);
+    }
+}
+
+/// `count` of something, each with its number.
+fn each(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect()
+}
+
+/// Fields in each other, so many levels of them.
+fn deep(levels: usize) -> String {
+    let chain = ["credentials(first: 1)", "nodes", "owner"];
+    let between = levels - 2;
+    let leaf = if between % 3 == 1 { "totalCount" } else { "id" };
+    let open = each(between, |level| format!("{} {{ ", chain[level % 3]));
+    format!("{{ viewer {{ {open} {leaf} {} }} }}", "}".repeat(between))
+}
+
+/// A limit: how many there may be of something, whether as many as that are answered, and a document with a number of it.
+type Limit = (usize, &'static str, bool, fn(usize) -> String);
+
+const LIMITS: [Limit; 13] = [
+    (2_000, "tokens", true, |n| {
+        let ids = "id ".repeat(n - 1_007);
+        format!(
+            "query q {{ viewer {{ {} }} }} query r {{ viewer {{ {ids} }} }}",
+            "id ".repeat(993)
+        )
+    }),
+    (1_000, "selections", true, |n| {
+        format!("{{ viewer {{ {} }} }}", "id ".repeat(n - 1))
+    }),
+    (20, "levels of fields", true, deep),
+    (60, "levels of selections", true, |n| {
+        format!(
+            "{{ {} viewer {{ id }} {} }}",
+            "... { ".repeat(n - 2),
+            "}".repeat(n - 2)
+        )
+    }),
+    (20, "root fields", true, |n| {
+        format!("{{ {} }}", each(n, |n| format!("a{n}: viewer {{ id }} ")))
+    }),
+    (30, "aliases", true, |n| {
+        format!("{{ viewer {{ {} }} }}", each(n, |n| format!("a{n}: id ")))
+    }),
+    (50, "directives", true, |n| {
+        format!("{{ viewer {{ {} }} }}", "id @include(if: true) ".repeat(n))
+    }),
+    // A second one of the same name is refused anyway.
+    (8, "directives", false, |n| {
+        format!("{{ viewer {} {{ id }} }}", "@include(if: true) ".repeat(n))
+    }),
+    (64, "variables", true, |n| {
+        format!(
+            "query q({}) {{ nodes(ids: [{}]) {{ id }} }}",
+            each(n, |n| format!("$v{n}: ID = \"a\" ")),
+            each(n, |n| format!("$v{n} "))
+        )
+    }),
+    (100, "items", true, |n| {
+        format!("{{ nodes(ids: [{}]) {{ id }} }}", "\"a\" ".repeat(n))
+    }),
+    // There is no list of lists.
+    (8, "lists", false, |n| {
+        format!(
+            "{{ nodes(ids: {}{}) {{ id }} }}",
+            "[".repeat(n),
+            "]".repeat(n)
+        )
+    }),
+    (8, "operations", true, |n| {
+        format!(
+            "query q {{ viewer {{ id }} }} {}",
+            each(n - 1, |n| format!("query q{n} {{ viewer {{ id }} }} "))
+        )
+    }),
+    (32, "fragments", true, |n| {
+        format!(
+            "{{ viewer {{ {} }} }} {}",
+            each(n, |n| format!("...f{n} ")),
+            each(n, |n| format!("fragment f{n} on User {{ id }} "))
+        )
+    }),
+];
+
+#[tokio::test]
+async fn each_limit_of_a_document_holds_at_its_edge_and_has_its_own_error() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    for (limit, what, is_answered, document) in LIMITS {
+        let ask = |count: usize| {
+            let document = document(count);
+            let named = document.starts_with("query q");
+            let body =
+                json!({ "query": document, "operationName": if named { Some("q") } else { None } });
+            vera.send(body.to_string())
+        };
+        let told = |answer: &Answer| {
+            let message = answer.body["errors"][0]["message"]
+                .as_str()
+                .unwrap_or_default();
+            message.contains(what) && message.contains(&format!("at most {limit} "))
+        };
+        let within = ask(limit).await;
+        assert!(!told(&within), "{limit} {what}: {}", within.body);
+        if is_answered {
+            assert!(within.codes().is_empty(), "{limit} {what}: {}", within.body);
+        }
+        let above = ask(limit + 1).await;
+        assert!(told(&above), "{} {what}: {}", limit + 1, above.body);
     }
 }
 

@@ -674,6 +674,61 @@ async fn health_is_told_without_a_token() {
     );
 }
 
+/// A client that reads GraphQL's errors under its type reads the refusals of the endpoint, too.
+#[tokio::test]
+async fn refusals_have_the_type_that_the_client_likes_best() {
+    let server = Server::start().await;
+    for (accept, content_type) in [
+        (
+            "application/graphql-response+json, application/json;q=0.9",
+            "application/graphql-response+json; charset=utf-8",
+        ),
+        ("application/json", "application/json; charset=utf-8"),
+        ("text/event-stream", "application/json; charset=utf-8"),
+    ] {
+        for (person, body, status, code) in [
+            (server.stranger(), QUERY, 401, "UNAUTHENTICATED"),
+            (server.viewer("vera"), "[]", 400, "BAD_REQUEST"),
+        ] {
+            let refused = answer(person.request().header(ACCEPT, accept).body(body)).await;
+            assert_eq!(
+                (refused.status.as_u16(), refused.codes()),
+                (status, vec![code])
+            );
+            assert_eq!(refused.headers["content-type"], content_type);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_utf8_in_a_url_is_not_made_to_be_some() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    for query in [
+        "query=%7Bviewer%7Bid%7D%7D&operationName=%ff",
+        "query=%7Bviewer%7Bid%7D%7D&variables=%7B%22a%22:%22%ff%22%7D",
+    ] {
+        let request = server.client.get(server.url(&format!("/graphql?{query}")));
+        let refused = answer(request.header(AUTHORIZATION, format!("Bearer {}", vera.token))).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.codes()),
+            (400, vec!["BAD_REQUEST"])
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_has_ten_thousand_values_at_most() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    // The body itself, the document, the variables and the list are four.
+    for (count, codes) in [(9_996, vec![]), (9_997, vec!["BAD_REQUEST"])] {
+        let variables = json!({ "unused": vec![0; count] });
+        let answer = vera.ask_with("{ viewer { id } }", variables).await;
+        assert_eq!(answer.codes(), codes, "{count}");
+    }
+}
+
 /// Somebody may paste a value where a name belongs, and a message is often logged.
 #[tokio::test]
 async fn a_message_repeats_the_beginning_of_a_variables_name_only() {
@@ -983,7 +1038,23 @@ async fn null_where_null_is_not_allowed_is_an_error_of_the_field() {
         );
         assert_eq!(answer.body["errors"][0]["path"], json!([key]));
     }
+    // One name in the answer is one field, which fails once and stands where it is asked for first.
+    let query = "query($o: CredentialOrder) { viewer { id } viewer { subject } a: credentials(orderBy: $o) { totalCount } \
+                 a: credentials(orderBy: $o) { nodes { id } } b: __typename }";
+    let body = json!({ "query": query, "variables": { "o": null } }).to_string();
+    let answer = alice.request().body(body).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("BAD_USER_INPUT"), "{text}");
+    let data = &text[text.find("\"data\":").unwrap()..];
+    let id = alice.id().await;
+    let expected =
+        format!(r#""data":{{"viewer":{{"id":"{id}","subject":"alice"}},"a":null,"b":"Query"}}}}"#);
+    assert_eq!(data, expected);
     for (query, variables) in [
+        (
+            "query($if: Boolean = true) { ...F viewer { name @include(if: $if) } } fragment F on Query { viewer { id } }",
+            json!({ "if": null }),
+        ),
         (
             "query($o: CredentialOrder) { ...f } fragment f on Query { credentials(orderBy: $o) { nodes { id } } }",
             json!({ "o": null }),

@@ -1,8 +1,13 @@
 //! Automatic persisted queries: a document is sent once, and then by its hash.
 
+use std::fs::File;
+use std::process::Stdio;
+
 use credence::crypto::digest::sha256;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::support::process::ServerProcess;
 use crate::support::{Answer, Person, Server, secret};
 
 fn hash(document: &str) -> String {
@@ -158,4 +163,72 @@ async fn other_forms_of_the_extension_are_bad_requests() {
             "{hash}"
         );
     }
+}
+
+/// How much memory a process has, in KiB.
+fn memory_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
+}
+
+/// What is remembered is bounded by the memory that it takes, and not only by its number. Nobody else can forget it.
+#[tokio::test]
+async fn documents_that_are_remembered_take_a_bounded_amount_of_memory() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let token = ServerProcess::token(&data, "vera", "viewer");
+    let client = reqwest::Client::new();
+    let ask = async |number: usize| {
+        let query = format!("query q{number} {{ viewer {{ {} }} }}", "id ".repeat(990));
+        let request = client
+            .post(format!("http://{}/graphql", server.address))
+            .bearer_auth(&token)
+            .header("content-type", "application/json")
+            .body(json!({ "query": query }).to_string());
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    };
+    ask(0).await;
+    let before = memory_kib(server.child.id());
+    for number in 1..=500 {
+        ask(number).await;
+    }
+    let grown = memory_kib(server.child.id()) - before;
+    assert!(grown < 128 * 1024, "{grown} KiB more are used");
+}
+
+/// A document costs one check, however often it comes.
+#[tokio::test]
+async fn a_document_is_checked_once() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let log_path = directory.path().join("log");
+    let log = File::create(&log_path).unwrap();
+    let server = ServerProcess::start(
+        &data,
+        Stdio::from(log),
+        &["--log", "credence::graphql=debug"],
+    );
+    let token = ServerProcess::token(&data, "vera", "viewer");
+    let client = reqwest::Client::new();
+    for query in [
+        "{ viewer { id } }",
+        "{ viewer { name } }",
+        "{ viewer { id } }",
+        "{ viewer { id } }",
+    ] {
+        let request = client
+            .post(format!("http://{}/graphql", server.address))
+            .bearer_auth(&token)
+            .header("content-type", "application/json")
+            .body(json!({ "query": query }).to_string());
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let log = std::fs::read_to_string(log_path).unwrap();
+    assert_eq!(log.matches("a document was checked").count(), 2, "{log}");
 }

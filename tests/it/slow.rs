@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::support::Server;
 use crate::support::process::ServerProcess;
 
 const OF_EACH: usize = 200;
@@ -229,4 +230,79 @@ async fn who_reads_no_answers_is_closed() {
     timeout(Duration::from_mins(2), gone)
         .await
         .expect("it is kept");
+}
+
+/// A place is free again when a connection ends.
+#[tokio::test]
+async fn the_1025th_connection_waits_until_another_one_ends() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let request = post(&vera.token, "{ viewer { subject } }");
+    let mut held = Vec::new();
+    for _ in 0..1_024 {
+        let mut patient = Patient {
+            stream: TcpStream::connect(server.address).await.unwrap(),
+            request: request.clone(),
+        };
+        patient.ask().await;
+        held.push(patient);
+    }
+    let mut waiting = Patient {
+        stream: TcpStream::connect(server.address).await.unwrap(),
+        request,
+    };
+    {
+        let mut asked = std::pin::pin!(waiting.ask());
+        let early = timeout(Duration::from_millis(300), &mut asked).await;
+        assert!(early.is_err(), "a 1,025th connection was served");
+        held.pop();
+        asked.await;
+    }
+}
+
+#[test]
+fn a_server_out_of_descriptors_waits_and_serves_again() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let log_path = directory.path().join("log");
+    let log = std::fs::File::create(&log_path).unwrap();
+    let mut command = std::process::Command::new("bash");
+    let script = r#"ulimit -n 48; exec "$0" serve --listen 127.0.0.1:0 --data-dir "$1""#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_credence")]);
+    command.arg(&data);
+    let server = ServerProcess::spawn(command, Stdio::from(log));
+    let token = ServerProcess::token(&data, "vera", "viewer");
+    let crowd: Vec<std::net::TcpStream> = (0..100)
+        .map(|_| std::net::TcpStream::connect(&server.address).unwrap())
+        .collect();
+    // Nothing can be accepted for as long as these are there: they stay in the kernel.
+    while !std::fs::read_to_string(&log_path)
+        .unwrap()
+        .contains("could not be accepted")
+    {
+        std::thread::yield_now();
+    }
+    let before = processor_time(server.child.id());
+    std::thread::sleep(Duration::from_secs(1));
+    let spent = processor_time(server.child.id()) - before;
+    assert!(spent < 50, "it spins: {spent} of 100 ticks");
+    drop(crowd);
+    let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+    let request = post(&token, "{ viewer { subject } }");
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+/// The time that a process has used, in ticks of 10 ms.
+fn processor_time(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }

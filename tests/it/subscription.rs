@@ -637,3 +637,54 @@ async fn a_close_is_answered_with_a_close() {
     }
     assert!(last.is_close(), "{last:?}");
 }
+
+#[tokio::test]
+async fn who_does_not_introduce_itself_is_closed_after_ten_seconds() {
+    let server = Server::start().await;
+    let mut socket = Socket::connect(&server, Some("graphql-transport-ws"), None).await;
+    assert_eq!(socket.receive().await, Err(4408));
+}
+
+/// A subscription can be answered by a stream only: it is enough that the client takes one.
+#[tokio::test]
+async fn a_subscription_is_streamed_to_who_takes_a_stream_at_all() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let ask = |accept: &'static str| {
+        let body = json!({ "query": FOLLOW }).to_string();
+        vera.request().header("accept", accept).body(body).send()
+    };
+    for accept in [
+        "application/json, text/event-stream",
+        "application/graphql-response+json, application/json, text/event-stream;q=0.1",
+    ] {
+        let answer = ask(accept).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(
+            answer.headers()["content-type"],
+            "text/event-stream; charset=utf-8"
+        );
+    }
+    for accept in ["application/json, text/event-stream;q=0", "*/*"] {
+        assert_eq!(ask(accept).await.unwrap().status(), 406);
+    }
+}
+
+/// The others are left for requests.
+#[tokio::test]
+async fn three_quarters_of_the_connections_may_be_streams() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let mut streams = Vec::new();
+    for _ in 0..768 {
+        streams.push(EventStream::open(&vera, FOLLOW, json!({})).await);
+    }
+    let one_more = || {
+        let body = json!({ "query": FOLLOW }).to_string();
+        let request = vera.request().header("accept", "text/event-stream");
+        request.body(body).send()
+    };
+    let refused = one_more().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    vera.ask("{ viewer { id } }").await.data();
+}

@@ -33,6 +33,7 @@ pub fn hostile() -> Vec<(&'static str, String)> {
         ("2,000 nested selections", format!("{{ {} }}", nested("a { ", " }", 2_000))),
         ("21 levels of fields", format!("{{ viewer {{ {} }} }}", nested("credentials { nodes { owner { ", " } } }", 7).replacen("{  }", "{ id }", 1))),
         ("4,000 directives", format!("{{ viewer {} {{ id }} }}", "@include(if: true) ".repeat(20_000 / 5))),
+        ("20,000 directives, as many as a body holds", format!("{{ viewer {} {{ id }} }}", "@include(if: true) ".repeat(20_000))),
         ("9 directives at one place", format!("{{ viewer {} {{ id }} }}", "@include(if: true) ".repeat(9))),
         ("5,000 variables", format!("query({}) {{ viewer {{ id }} }}", (0..5_000).map(|n| format!("$v{n}: Int ")).collect::<String>())),
         ("65 variables", format!("query({}) {{ viewer {{ id }} }}", (0..65).map(|n| format!("$v{n}: Int ")).collect::<String>())),
