@@ -21,6 +21,8 @@ mod access;
 #[path = "../it/audit.rs"]
 mod audit;
 mod commit;
+#[path = "../it/crash.rs"]
+mod crash;
 #[path = "../it/credential.rs"]
 mod credential;
 #[path = "../it/document.rs"]
@@ -30,6 +32,7 @@ mod http;
 #[path = "../it/input.rs"]
 mod input;
 mod instances;
+mod log;
 mod outage;
 #[path = "../it/page.rs"]
 mod page;
@@ -42,8 +45,12 @@ mod requirement;
 mod resolve;
 #[path = "../it/search.rs"]
 mod search;
+#[path = "../it/secrecy.rs"]
+mod secrecy;
 #[path = "../it/slow.rs"]
 mod slow;
+mod start;
+mod store;
 #[path = "../it/subscription.rs"]
 mod subscription;
 #[path = "../it/support/mod.rs"]

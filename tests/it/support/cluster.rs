@@ -178,6 +178,11 @@ impl Cluster {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// What it has logged.
+    pub fn log(&self) -> Vec<u8> {
+        std::fs::read(self.directory.join("log")).unwrap()
+    }
+
     /// Its data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.join("data")

@@ -1,0 +1,78 @@
+//! What PostgreSQL writes down of what it is asked: statements, parameters, failing rows. No value is in it.
+
+use std::process::Stdio;
+
+use tempfile::TempDir;
+
+use crate::secrecy::use_values;
+use crate::support::cluster::Cluster;
+use crate::support::holds_marker;
+use crate::support::process::{ServerProcess, credence};
+
+/// The most that a server can log.
+pub const LOG_EVERYTHING: [&str; 4] = [
+    "log_statement = 'all'",
+    "log_parameter_max_length = -1",
+    "log_parameter_max_length_on_error = -1",
+    "log_min_messages = 'debug1'",
+];
+
+#[tokio::test]
+async fn neither_the_log_nor_a_file_of_postgresql_holds_a_value() {
+    let cluster = Cluster::start(&LOG_EVERYTHING).unwrap();
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let (path, url) = (data.to_str().unwrap(), cluster.url());
+    let place = ["--data-dir", path, "--database-url", url.as_str()];
+    let serve = [&["serve", "--listen", "127.0.0.1:0"], place.as_slice()].concat();
+    let server = ServerProcess::spawn(credence(&serve), Stdio::null());
+    let token = |subject: &str, role: &str| {
+        let arguments = [
+            &["token", "--sub", subject, "--role", role],
+            place.as_slice(),
+        ]
+        .concat();
+        let output = credence(&arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    use_values(
+        &server,
+        &token("ada", "admin"),
+        &token("runtime", "runtime"),
+    )
+    .await;
+    drop(server);
+    cluster.control(&["stop", "--mode=fast"]).unwrap();
+    let log = cluster.log();
+    assert!(String::from_utf8_lossy(&log).contains("INSERT INTO \"credentials\""));
+    assert!(!holds_marker(&log), "the log holds a value");
+    let mut files = vec![cluster.data()];
+    let mut read = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        } else {
+            let content = std::fs::read(&path).unwrap();
+            assert!(!holds_marker(&content), "{} holds a value", path.display());
+            read += content.len();
+        }
+    }
+    assert!(read > 10_000_000);
+}
+
+/// The log of the server that the whole suite ran on, when it is named: `.ci/run` looks through it afterwards.
+#[test]
+fn the_log_of_the_whole_suite_holds_no_value() {
+    let Ok(path) = std::env::var("CREDENCE_TEST_POSTGRES_LOG") else {
+        return;
+    };
+    let log = std::fs::read(path).unwrap();
+    let text = String::from_utf8_lossy(&log);
+    let resolves = text.matches("CREDENTIAL_RESOLVED").count();
+    assert!(resolves > 1_000, "the log has {resolves} resolves only");
+    assert!(!holds_marker(&log), "the log holds a value");
+}
