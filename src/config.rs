@@ -75,7 +75,7 @@ pub struct LogSettings {
 /// Where the data is.
 #[derive(Args, Clone, Debug)]
 pub struct DataSettings {
-    /// The database, when it is not the SQLite file of the data directory: postgres://USER@HOST/DATABASE, with any options of libpq
+    /// The database, when it is not the SQLite file of the data directory: `postgres://USER@HOST/DATABASE`, with any options of libpq
     #[arg(
         long,
         env = "CREDENCE_DATABASE_URL",

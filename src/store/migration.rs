@@ -58,12 +58,12 @@ pub fn is_current(connection: &mut DatabaseConnection) -> Result<bool, StoreErro
         return Ok(false);
     }
     let applied = applied(connection)?;
-    let is_applied = |known: &Box<dyn Migration<diesel::sqlite::Sqlite>>| {
+    let is_applied = |known: &dyn Migration<diesel::sqlite::Sqlite>| {
         applied
             .iter()
             .any(|version| known.name().version() == version.as_str().into())
     };
-    Ok(embedded().iter().all(is_applied))
+    Ok(embedded().iter().all(|known| is_applied(known.as_ref())))
 }
 
 fn applied(connection: &mut DatabaseConnection) -> Result<Vec<String>, StoreError> {

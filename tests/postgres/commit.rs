@@ -1,7 +1,6 @@
 //! A connection that breaks at a given moment of a transaction: before the commit is sent, the job is done again; after that, never.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 use credence::types::clock::Clock;
 use serde_json::json;
@@ -13,8 +12,7 @@ use crate::support::cluster::Cluster;
 use crate::support::{Server, secret};
 
 /// At which message a connection breaks, once.
-#[derive(Clone, Copy)]
-#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Break {
     Never,
     /// Within the transaction, before the commit.
@@ -23,11 +21,30 @@ enum Break {
     AtCommit,
 }
 
+/// The next break, which happens once.
+#[derive(Clone)]
+struct Breaks(Arc<Mutex<Break>>);
+
+impl Breaks {
+    fn set(&self, moment: Break) {
+        *self.0.lock().unwrap() = moment;
+    }
+
+    fn take(&self, moment: Break) -> bool {
+        let mut next = self.0.lock().unwrap();
+        let is_now = *next == moment;
+        if is_now {
+            *next = Break::Never;
+        }
+        is_now
+    }
+}
+
 /// Hands bytes on between the server and the database.
-async fn proxy(listener: TcpListener, database: u16, breaks: Arc<AtomicU8>) {
+async fn proxy(listener: TcpListener, database: u16, breaks: Breaks) {
     loop {
         let (server, _peer) = listener.accept().await.unwrap();
-        let breaks = Arc::clone(&breaks);
+        let breaks = breaks.clone();
         tokio::spawn(async move {
             let upstream = TcpStream::connect(("127.0.0.1", database)).await.unwrap();
             // However a connection ends, it has ended.
@@ -39,29 +56,23 @@ async fn proxy(listener: TcpListener, database: u16, breaks: Arc<AtomicU8>) {
 async fn hand_on(
     mut server: TcpStream,
     mut database: TcpStream,
-    breaks: &AtomicU8,
+    breaks: &Breaks,
 ) -> std::io::Result<()> {
     let (mut from_server, mut from_database) = (vec![0; 65_536], vec![0; 65_536]);
-    let take = |moment: Break| {
-        let (armed, never) = (moment as u8, Break::Never as u8);
-        breaks
-            .compare_exchange(armed, never, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
-    };
     let mut began = false;
     loop {
         tokio::select! {
             read = server.read(&mut from_server) => {
                 let bytes = &from_server[..read?];
                 let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-                if bytes.is_empty() || began && take(Break::AtWork) {
+                if bytes.is_empty() || began && breaks.take(Break::AtWork) {
                     return Ok(());
                 }
                 began = has("BEGIN");
                 database.write_all(bytes).await?;
-                if has("COMMIT") && take(Break::AtCommit) {
+                if has("COMMIT") && breaks.take(Break::AtCommit) {
                     // The answer says that it is done.
-                    database.read(&mut from_database).await?;
+                    let _answer = database.read(&mut from_database).await?;
                     return Ok(());
                 }
             }
@@ -81,8 +92,8 @@ async fn what_was_sent_to_be_committed_is_never_done_again_and_what_was_not_is()
     let cluster = Cluster::start(&[]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let breaks = Arc::new(AtomicU8::new(Break::Never as u8));
-    tokio::spawn(proxy(listener, cluster.port, Arc::clone(&breaks)));
+    let breaks = Breaks(Arc::new(Mutex::new(Break::Never)));
+    tokio::spawn(proxy(listener, cluster.port, breaks.clone()));
     let directory = TempDir::new().unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable");
     let arguments = ["--database-url", url.as_str()];
@@ -98,12 +109,12 @@ async fn what_was_sent_to_be_committed_is_never_done_again_and_what_was_not_is()
         let answer = alice.ask_with(query, json!({ "id": id })).await;
         answer.field()["valueVersion"].clone()
     };
-    breaks.store(Break::AtWork as u8, Ordering::SeqCst);
+    breaks.set(Break::AtWork);
     let answer = alice.mutate("updateCredential", rotate.clone()).await;
     assert_eq!(answer.field()["credential"]["valueVersion"], 2);
-    assert_eq!(breaks.load(Ordering::SeqCst), Break::Never as u8);
+    assert!(breaks.take(Break::Never), "nothing broke");
     assert_eq!(version().await, 2);
-    breaks.store(Break::AtCommit as u8, Ordering::SeqCst);
+    breaks.set(Break::AtCommit);
     let answer = alice.mutate("updateCredential", rotate.clone()).await;
     assert_eq!(answer.codes(), ["UNAVAILABLE"]);
     // It was made, and once.

@@ -20,6 +20,7 @@
 mod access;
 #[path = "../it/audit.rs"]
 mod audit;
+mod cluster;
 mod commit;
 #[path = "../it/crash.rs"]
 mod crash;

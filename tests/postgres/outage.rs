@@ -153,9 +153,8 @@ async fn until_ready(servers: &[Server]) -> Duration {
             sleep(Duration::from_millis(20)).await;
         }
     });
-    timeout(Duration::from_mins(1), join_all(ready))
-        .await
-        .expect("an instance does not come back");
+    let all_ready = timeout(Duration::from_mins(1), join_all(ready)).await;
+    assert!(all_ready.is_ok(), "an instance does not come back");
     started.elapsed()
 }
 
@@ -183,7 +182,6 @@ async fn twenty_restarts_of_the_database_under_load_lose_and_double_nothing() {
     };
     let (journals, longest) = tokio::join!(join_all(writers), restarting);
     let acknowledged = check(&servers[0], &journals).await;
-    println!("{acknowledged} writes were acknowledged; ready again within {longest:?}");
     assert!(acknowledged > 100);
     assert!(longest < Duration::from_secs(5), "{longest:?}");
 }
@@ -225,7 +223,6 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing_that_was_acknowledged
     };
     let (journals, (_clusters, took)) = tokio::join!(join_all(writers), failing_over);
     let acknowledged = check(&servers[0], &journals).await;
-    println!("{acknowledged} writes were acknowledged; ready {took:?} after the promotion");
     assert!(acknowledged > 100);
     assert!(took < Duration::from_secs(10), "{took:?}");
 }

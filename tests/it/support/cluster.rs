@@ -1,9 +1,8 @@
 //! PostgreSQL servers for the tests: the one that `CREDENCE_TEST_DATABASE_URL` names, or one that is made for the run and goes with it.
 
-use std::fs::Permissions;
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -48,11 +47,11 @@ fn skip(why: &str) -> ! {
 
 /// A server of its own. It is stopped, and its files are removed, when this process ends.
 pub struct Cluster {
-    directory: PathBuf,
+    pub directory: PathBuf,
     pub port: u16,
-    programs: Programs,
+    pub programs: Programs,
     // When this process ends, however it does, its end of the pipe closes, and the keeper stops the server.
-    _keeper: Child,
+    pub keeper: Child,
 }
 
 impl Cluster {
@@ -84,7 +83,7 @@ impl Cluster {
         }
         let cluster = Self {
             port: free_port(),
-            _keeper: programs.keeper(&directory),
+            keeper: programs.keeper(&directory),
             directory,
             programs,
         };
@@ -93,71 +92,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Makes a standby that follows this server. Commits wait for it from then on.
-    ///
-    /// # Errors
-    /// Why there is none, in words.
-    pub fn standby(&self) -> Result<Self, String> {
-        let programs = Programs::find()?;
-        let directory = programs.directory_of_its_own();
-        let copied = programs.run(
-            "pg_basebackup",
-            &[
-                "--pgdata",
-                directory.join("data").to_str().unwrap(),
-                "--dbname",
-                &self.url(),
-                "--write-recovery-conf",
-                "--checkpoint=fast",
-            ],
-        );
-        if !copied.status.success() {
-            return Err(String::from_utf8_lossy(&copied.stderr).into_owned());
-        }
-        let standby = Self {
-            port: free_port(),
-            _keeper: programs.keeper(&directory),
-            directory,
-            programs,
-        };
-        let conninfo = format!(
-            "primary_conninfo = 'host=127.0.0.1 port={} user=postgres'",
-            self.port
-        );
-        standby.write_settings(&[&conninfo]);
-        standby.control(&["start", "--wait"])?;
-        self.write_settings(&["synchronous_standby_names = '*'"]);
-        self.control(&["reload"])?;
-        Ok(standby)
-    }
-
-    /// Answers by TLS, with `server.pem` and `server.key` of a directory.
-    pub fn use_certificate(&self, directory: &Path) {
-        for name in ["server.pem", "server.key"] {
-            let path = self.data().join(name);
-            std::fs::copy(directory.join(name), &path).unwrap();
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            chown(&path, self.programs.user, None).unwrap();
-        }
-        let names = [
-            "ssl_cert_file = 'server.pem'",
-            "ssl_key_file = 'server.key'",
-        ];
-        self.write_settings(&["ssl = on", names[0], names[1]]);
-        self.control(&["reload"]).unwrap();
-    }
-
-    /// The server's processes, by their IDs.
-    pub fn processes(&self) -> Vec<u32> {
-        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
-        let first: u32 = file.lines().next().unwrap().parse().unwrap();
-        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
-        let children = children.unwrap();
-        let children = children.split_whitespace().map(|id| id.parse().unwrap());
-        std::iter::once(first).chain(children).collect()
-    }
-
-    fn write_settings(&self, settings: &[&str]) {
+    pub fn write_settings(&self, settings: &[&str]) {
         let directory = self.directory.display();
         // The tests kill processes, not machines: what the kernel has, it writes.
         let fixed = format!(
@@ -176,11 +111,6 @@ impl Cluster {
     /// The URL of one of its databases, for one of its roles.
     pub fn url_of(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> Vec<u8> {
-        std::fs::read(self.directory.join("log")).unwrap()
     }
 
     /// Its data directory.
@@ -211,14 +141,22 @@ impl Cluster {
     }
 }
 
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        // The keeper ends when it has stopped the server.
+        let _ended = self.keeper.wait();
+    }
+}
+
 /// PostgreSQL's programs, and the user that they run as.
-struct Programs {
+pub struct Programs {
     directory: PathBuf,
-    user: Option<u32>,
+    pub user: Option<u32>,
 }
 
 impl Programs {
-    fn find() -> Result<Self, String> {
+    pub fn find() -> Result<Self, String> {
         let on_path = std::env::var_os("PATH").unwrap_or_default();
         let mut places: Vec<PathBuf> = std::env::split_paths(&on_path).collect();
         // Debian keeps the programs of each version apart, and none of the server's on the path.
@@ -246,7 +184,7 @@ impl Programs {
     }
 
     /// A directory that its user owns.
-    fn directory_of_its_own(&self) -> PathBuf {
+    pub fn directory_of_its_own(&self) -> PathBuf {
         let directory = TempDir::new().unwrap().keep();
         if let Some(user) = self.user {
             chown(&directory, Some(user), None).unwrap();
@@ -263,7 +201,7 @@ impl Programs {
         command
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = self.command(&self.directory.join(program));
         command.args(arguments).stdout(Stdio::null());
         // The server that `pg_ctl` starts would keep a pipe open.
@@ -276,7 +214,7 @@ impl Programs {
         child.wait_with_output().unwrap()
     }
 
-    fn keeper(&self, directory: &Path) -> Child {
+    pub fn keeper(&self, directory: &Path) -> Child {
         let stop = self.directory.join("pg_ctl");
         let script =
             r#"read -r _; "$1" --pgdata "$2/data" --mode immediate --silent stop; rm -rf "$2""#;
@@ -295,7 +233,7 @@ impl Programs {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
