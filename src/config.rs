@@ -112,9 +112,17 @@ impl DataSettings {
     }
 }
 
-/// The URL of a database, before anything has looked at it: what the command line says of a wrong argument repeats it.
+/// The URL of a database, or the path of a data directory, before anything has looked at it: what the command line says of a wrong argument repeats it.
 #[derive(Clone)]
 pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The path, when it is one and no URL.
+    #[must_use]
+    pub fn as_path(&self) -> Option<PathBuf> {
+        (!self.0.contains("://")).then(|| PathBuf::from(&self.0))
+    }
+}
 
 impl FromStr for DatabaseUrl {
     type Err = Infallible;

@@ -218,14 +218,21 @@ pub fn write_secret_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
 }
 
 /// Makes the name of a new file durable.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+///
+/// # Errors
+/// That the directory cannot be written.
+pub fn sync_directory(path: &Path) -> std::io::Result<()> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn new_private_file(path: &Path) -> std::io::Result<File> {
+/// Makes a file that only its owner may read.
+///
+/// # Errors
+/// That there is one of the name, or that none can be made.
+pub fn new_private_file(path: &Path) -> std::io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -41,9 +41,19 @@ pub fn migrate(database: &Database) -> Result<(), Failure> {
     apply(database).map(|_connection| ())
 }
 
+/// Applies the migrations to a database that a copy is to be written to, or was begun to be written to.
+///
+/// # Errors
+/// Those of [`migrate`].
+pub fn migrate_unfinished(database: &Database) -> Result<(), Failure> {
+    let _alone = lock_for_start(database)?;
+    apply(database).map(|_connection| ())
+}
+
 fn apply(database: &Database) -> Result<DatabaseConnection, Failure> {
     let failure = |error| store_failure(database, error);
     let mut connection = database.connect().map_err(failure)?;
+    check_version(database, &mut connection)?;
     if migration::is_current(&mut connection).map_err(failure)? {
         return Ok(connection);
     }
@@ -83,24 +93,30 @@ pub fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
     let Some(mut connection) = database.connect_read_only().map_err(failure)? else {
         return Ok(None);
     };
-    if !migration::was_migrated(&mut connection).map_err(failure)? {
-        return Ok(None);
-    }
-    if migration::is_newer(&mut connection).map_err(failure)? {
-        return Err(Failure::configuration(
-            "the database was migrated by a newer version of Credence: use that version",
-        ));
-    }
+    check_version(database, &mut connection)?;
     if !connection.has_table("keyring").map_err(failure)? {
         return Ok(None);
     }
     let stored = keyring::find_keyring(&mut connection).map_err(failure)?;
-    if stored.is_none() && keyring::has_credentials(&mut connection).map_err(failure)? {
+    if stored.is_none() && keyring::has_data_keys(&mut connection).map_err(failure)? {
         return Err(Failure::configuration(
-            "the database has credentials but no keyring: it is damaged, restore it from a backup",
+            "the database has data keys but no keyring: finish the copy into it with `credence copy`, or, when it is damaged, restore \
+             it from a backup",
         ));
     }
     Ok(stored)
+}
+
+fn check_version(database: &Database, connection: &mut DatabaseConnection) -> Result<(), Failure> {
+    let failure = |error| store_failure(database, error);
+    if migration::was_migrated(connection).map_err(failure)?
+        && migration::is_newer(connection).map_err(failure)?
+    {
+        return Err(Failure::configuration(
+            "the database was migrated by a newer version of Credence: use that version",
+        ));
+    }
+    Ok(())
 }
 
 fn keyring_failure(error: &KeyringError) -> Failure {

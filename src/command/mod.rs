@@ -1,5 +1,7 @@
 //! The commands: what the command line says, and what each command does.
 
+mod backup;
+mod copy;
 mod keys;
 mod migrate;
 mod schema;
@@ -41,6 +43,10 @@ enum Command {
     Schema,
     /// Bring the database to this version, and stop
     Migrate(migrate::MigrateArguments),
+    /// Copy the SQLite database into a file, while it is served
+    Backup(backup::BackupArguments),
+    /// Move all data between SQLite and PostgreSQL, and compare both
+    Copy(copy::CopyArguments),
     /// Make keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -68,6 +74,8 @@ impl CommandLine {
             Command::Token(arguments) => token::run(&arguments),
             Command::Schema => schema::run(),
             Command::Migrate(arguments) => migrate::run(&arguments),
+            Command::Backup(arguments) => backup::run(&arguments),
+            Command::Copy(arguments) => copy::run(&arguments),
             Command::Keys(command) => keys::run(command),
         }
     }

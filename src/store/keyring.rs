@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::connection::DatabaseConnection;
 use super::error::StoreError;
-use super::schema::{credentials, data_keys, keyring};
+use super::schema::{data_keys, keyring};
 use crate::types::keyring::{MasterKeyId, StoredKeyring, WrappedKey};
 use crate::types::secret::DataKeyId;
 
@@ -77,13 +77,13 @@ pub fn insert_keyring(
     Ok(())
 }
 
-/// Whether there is a credential: a database with credentials but no keyring is damaged.
+/// Whether there is a data key: a database with data keys but no keyring is unfinished or damaged.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
-pub fn has_credentials(connection: &mut DatabaseConnection) -> Result<bool, StoreError> {
-    let row: Option<i32> = credentials::table
-        .select(credentials::value_version)
+pub fn has_data_keys(connection: &mut DatabaseConnection) -> Result<bool, StoreError> {
+    let row: Option<i32> = data_keys::table
+        .select(data_keys::id)
         .first(connection)
         .optional()?;
     Ok(row.is_some())

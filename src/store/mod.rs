@@ -4,9 +4,11 @@
 //! layer above, inside [`Store::read`] or [`Store::write`].
 
 pub mod audit;
+pub mod backup;
 mod change;
 #[expect(missing_docs, reason = "what diesel derives has none")]
 pub mod connection;
+pub mod copy;
 pub mod credential;
 pub mod credential_list;
 pub mod error;

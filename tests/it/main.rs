@@ -18,6 +18,7 @@
 mod access;
 mod architecture;
 mod audit;
+mod backup;
 mod command;
 mod crash;
 mod credential;

@@ -22,6 +22,7 @@ mod access;
 mod audit;
 mod cluster;
 mod commit;
+mod copy;
 #[path = "../it/crash.rs"]
 mod crash;
 #[path = "../it/credential.rs"]

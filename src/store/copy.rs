@@ -1,0 +1,302 @@
+//! The rows of all tables, carried from one database into another one as they are.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::connection::{DatabaseConnection, MultiBackend};
+use super::error::StoreError;
+use super::schema::{
+    audit_events, credentials, data_keys, deleted_credentials, keyring, removed_users, users,
+};
+
+/// How many rows are read at once, and written in one transaction.
+const BATCH_LIMIT_ROWS: i64 = 1_000;
+
+/// How far a copy is: told after each batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What is done now.
+    pub doing: &'static str,
+    /// How many rows of all tables were read.
+    pub rows: u64,
+}
+
+/// What both databases have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The same rows.
+    Same,
+    /// Other rows in this table.
+    Different(&'static str),
+}
+
+/// A row of a table that is carried over. Rows are read in the order of their keys, which is the same in both databases.
+trait Row: Sized + PartialEq {
+    const TABLE: &'static str;
+    type Key;
+
+    fn key(&self) -> Self::Key;
+    fn last_key(connection: &mut DatabaseConnection) -> Result<Option<Self::Key>, StoreError>;
+    fn read(
+        connection: &mut DatabaseConnection,
+        after: Option<Self::Key>,
+    ) -> Result<Vec<Self>, StoreError>;
+    fn insert(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError>;
+}
+
+/// A table with one column as its key.
+macro_rules! row {
+    ($row:ident, $table:ident, $key:ident: $key_type:ty, { $($column:ident: $type:ty),+ }) => {
+        #[derive(Queryable, Insertable, PartialEq)]
+        #[diesel(table_name = $table)]
+        struct $row {
+            $($column: $type),+
+        }
+
+        impl Row for $row {
+            const TABLE: &'static str = stringify!($table);
+            type Key = $key_type;
+
+            fn key(&self) -> Self::Key {
+                self.$key.clone()
+            }
+
+            fn last_key(
+                connection: &mut DatabaseConnection,
+            ) -> Result<Option<Self::Key>, StoreError> {
+                let last = $table::table.select($table::$key).order($table::$key.desc());
+                Ok(last.first(connection).optional()?)
+            }
+
+            fn read(
+                connection: &mut DatabaseConnection,
+                after: Option<Self::Key>,
+            ) -> Result<Vec<Self>, StoreError> {
+                let mut query = $table::table.order($table::$key).into_boxed::<MultiBackend>();
+                if let Some(after) = after {
+                    query = query.filter($table::$key.gt(after));
+                }
+                Ok(query.limit(BATCH_LIMIT_ROWS).load(connection)?)
+            }
+
+            fn insert(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
+                diesel::insert_into($table::table).values(self).execute(connection)?;
+                Ok(())
+            }
+        }
+    };
+}
+
+row!(KeyringRow, keyring, deployment_id: Vec<u8>, {
+    deployment_id: Vec<u8>, master_key_id: Vec<u8>, generation: i32, check_value: Vec<u8>
+});
+row!(DataKeyRow, data_keys, id: i32, { id: i32, purpose: String, wrapped: Vec<u8> });
+row!(UserRow, users, id: Vec<u8>, {
+    id: Vec<u8>, issuer: String, subject: String, name: Option<String>, email: Option<String>, name_key: String,
+    search_key: String, created_at_us: i64, profile_issued_at: i64
+});
+row!(DeletedCredentialRow, deleted_credentials, id: Vec<u8>, {
+    id: Vec<u8>, name: String, deleted_at_us: i64
+});
+row!(CredentialRow, credentials, id: Vec<u8>, {
+    id: Vec<u8>, name: String, name_key: String, owner_id: Vec<u8>, value_version: i32, created_at_us: i64,
+    updated_at_us: i64, value_updated_at_us: i64, data_key_id: i32, sealed_value: Vec<u8>
+});
+row!(AuditEventRow, audit_events, id: Vec<u8>, {
+    id: Vec<u8>, occurred_at_us: i64, action: String, actor_issuer: String, actor_subject: String,
+    credential_id: Option<Vec<u8>>, credential_name: Option<String>, value_version: Option<i32>,
+    user_id: Option<Vec<u8>>, user_subject: Option<String>, consumer_kind: Option<String>,
+    consumer_external_id: Option<String>, consumer_name: Option<String>, request_id: String
+});
+
+#[derive(Queryable, Insertable, PartialEq)]
+#[diesel(table_name = removed_users)]
+struct RemovedUserRow {
+    issuer: String,
+    subject: String,
+    removed_at_us: i64,
+}
+
+impl Row for RemovedUserRow {
+    const TABLE: &'static str = "removed_users";
+    type Key = (String, String);
+
+    fn key(&self) -> Self::Key {
+        (self.issuer.clone(), self.subject.clone())
+    }
+
+    fn last_key(connection: &mut DatabaseConnection) -> Result<Option<Self::Key>, StoreError> {
+        let last = removed_users::table
+            .select((removed_users::issuer, removed_users::subject))
+            .order((removed_users::issuer.desc(), removed_users::subject.desc()));
+        Ok(last.first(connection).optional()?)
+    }
+
+    fn read(
+        connection: &mut DatabaseConnection,
+        after: Option<Self::Key>,
+    ) -> Result<Vec<Self>, StoreError> {
+        let mut query = removed_users::table
+            .order((removed_users::issuer, removed_users::subject))
+            .into_boxed::<MultiBackend>();
+        if let Some((issuer, subject)) = after {
+            let same_issuer = removed_users::issuer.eq(issuer.clone());
+            let is_behind = removed_users::issuer
+                .gt(issuer)
+                .or(same_issuer.and(removed_users::subject.gt(subject)));
+            query = query.filter(is_behind);
+        }
+        Ok(query.limit(BATCH_LIMIT_ROWS).load(connection)?)
+    }
+
+    fn insert(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
+        diesel::insert_into(removed_users::table)
+            .values(self)
+            .execute(connection)?;
+        Ok(())
+    }
+}
+
+/// A copy from one database into another one.
+pub struct Copy<'a> {
+    /// What is read. Nobody changes it meanwhile, or it is read in one transaction.
+    pub from: &'a mut DatabaseConnection,
+    /// What is written: migrated, and empty or begun by an earlier copy of the same database.
+    pub to: &'a mut DatabaseConnection,
+    /// Is told how far it is.
+    pub tell: &'a mut dyn FnMut(Progress),
+    rows: u64,
+}
+
+impl<'a> Copy<'a> {
+    /// A copy that has not begun. The time limits of requests do not apply to it, and PostgreSQL is read as it is now.
+    ///
+    /// # Errors
+    /// A [`StoreError`] when a database cannot be reached.
+    pub fn new(
+        from: &'a mut DatabaseConnection,
+        to: &'a mut DatabaseConnection,
+        tell: &'a mut dyn FnMut(Progress),
+    ) -> Result<Self, StoreError> {
+        const NO_LIMITS: &str =
+            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
+        if let DatabaseConnection::Postgres(postgres) = from {
+            postgres.batch_execute(NO_LIMITS)?;
+            postgres.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        }
+        if let DatabaseConnection::Postgres(postgres) = to {
+            postgres.batch_execute(NO_LIMITS)?;
+        }
+        Ok(Self {
+            from,
+            to,
+            tell,
+            rows: 0,
+        })
+    }
+
+    /// How many rows there are to read in all, those that are compared afterwards included.
+    ///
+    /// # Errors
+    /// A [`StoreError`] when the database cannot be read.
+    pub fn total_rows(&mut self) -> Result<u64, StoreError> {
+        let from = &mut *self.from;
+        let counts: [i64; 7] = [
+            data_keys::table.count().get_result(from)?,
+            users::table.count().get_result(from)?,
+            removed_users::table.count().get_result(from)?,
+            deleted_credentials::table.count().get_result(from)?,
+            credentials::table.count().get_result(from)?,
+            audit_events::table.count().get_result(from)?,
+            keyring::table.count().get_result(from)?,
+        ];
+        let total: i64 = counts.iter().sum();
+        Ok(u64::try_from(total).unwrap_or(0).saturating_mul(2))
+    }
+
+    /// Carries over what is not there yet. The keyring comes last: no server starts on a copy that is not finished.
+    ///
+    /// # Errors
+    /// [`StoreError::NotUnique`] when there are rows of another database; otherwise that one of both cannot be reached.
+    pub fn carry(&mut self) -> Result<(), StoreError> {
+        // Data keys are random: a target that has others belongs to another database, and nothing is to be mixed with its rows.
+        let own = DataKeyRow::read(self.from, None)?;
+        let there = DataKeyRow::read(self.to, None)?;
+        if !there.iter().all(|key| own.contains(key)) {
+            return Err(StoreError::NotUnique);
+        }
+        self.carry_table::<DataKeyRow>()?;
+        self.carry_table::<UserRow>()?;
+        self.carry_table::<RemovedUserRow>()?;
+        self.carry_table::<DeletedCredentialRow>()?;
+        self.carry_table::<CredentialRow>()?;
+        self.carry_table::<AuditEventRow>()?;
+        self.carry_table::<KeyringRow>()
+    }
+
+    /// Compares both databases, row by row.
+    ///
+    /// # Errors
+    /// A [`StoreError`] when one of both cannot be read.
+    pub fn compare(&mut self) -> Result<Outcome, StoreError> {
+        let tables = [
+            Self::is_same::<DataKeyRow>,
+            Self::is_same::<UserRow>,
+            Self::is_same::<RemovedUserRow>,
+            Self::is_same::<DeletedCredentialRow>,
+            Self::is_same::<CredentialRow>,
+            Self::is_same::<AuditEventRow>,
+            Self::is_same::<KeyringRow>,
+        ];
+        for is_same in tables {
+            if let Outcome::Different(table) = is_same(self)? {
+                return Ok(Outcome::Different(table));
+            }
+        }
+        Ok(Outcome::Same)
+    }
+
+    fn carry_table<R: Row>(&mut self) -> Result<(), StoreError> {
+        let mut after = R::last_key(self.to)?;
+        loop {
+            let batch = R::read(self.from, after)?;
+            let Some(last) = batch.last() else {
+                return Ok(());
+            };
+            after = Some(last.key());
+            self.to
+                .in_transaction(|to| batch.iter().try_for_each(|row| row.insert(to)))?;
+            self.count("copying", batch.len());
+        }
+    }
+
+    fn is_same<R: Row>(&mut self) -> Result<Outcome, StoreError> {
+        let mut after = None;
+        loop {
+            let key = after.take();
+            let (here, there) = match key {
+                None => (R::read(self.from, None)?, R::read(self.to, None)?),
+                Some((here, there)) => (
+                    R::read(self.from, Some(here))?,
+                    R::read(self.to, Some(there))?,
+                ),
+            };
+            if here != there {
+                return Ok(Outcome::Different(R::TABLE));
+            }
+            let (Some(last_here), Some(last_there)) = (here.last(), there.last()) else {
+                return Ok(Outcome::Same);
+            };
+            after = Some((last_here.key(), last_there.key()));
+            self.count("comparing", here.len());
+        }
+    }
+
+    fn count(&mut self, doing: &'static str, rows: usize) {
+        self.rows = self.rows.saturating_add(u64::try_from(rows).unwrap_or(0));
+        (self.tell)(Progress {
+            doing,
+            rows: self.rows,
+        });
+    }
+}

@@ -1,0 +1,209 @@
+//! `credence copy`: all data moves between SQLite and PostgreSQL.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::process::{ServerProcess, credence, run, stderr};
+use crate::support::{database, secret};
+
+async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
+    let client = reqwest::Client::new();
+    let request = client
+        .post(format!("http://{}/graphql", server.address))
+        .bearer_auth(token)
+        .header("content-type", "application/json")
+        .body(json!({ "query": query, "variables": variables }).to_string());
+    let bytes = request.send().await.unwrap().bytes().await.unwrap();
+    let answer: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(answer.get("errors"), None, "{answer}");
+    answer["data"]
+        .as_object()
+        .unwrap()
+        .values()
+        .next()
+        .unwrap()
+        .clone()
+}
+
+const CREATE: &str = "mutation($name: String!, $value: String!) { createCredential(input: {name: $name, value: $value}) { credential { id } userErrors { code } } }";
+const RESOLVE: &str = "mutation($id: ID!) { resolveCredential(input: {credentialId: $id, consumer: {kind: WORKFLOW, externalId: \"w\"}}) { value } }";
+
+/// A server over the SQLite file of a data directory, or, with a URL, over PostgreSQL with the keys of that directory.
+fn serve(data: &Path, url: Option<&str>) -> ServerProcess {
+    let mut arguments = vec![
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    arguments.extend(url.iter().flat_map(|url| ["--database-url", url]));
+    ServerProcess::spawn(credence(&arguments), Stdio::null())
+}
+
+fn token(data: &Path, url: Option<&str>, subject: &str, role: &str) -> String {
+    let mut arguments = vec![
+        "token",
+        "--sub",
+        subject,
+        "--role",
+        role,
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    arguments.extend(url.iter().flat_map(|url| ["--database-url", url]));
+    let output = run(&arguments);
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn copy(from: &str, to: &str) -> Output {
+    run(&["copy", "--from", from, "--to", to])
+}
+
+#[track_caller]
+fn assert_refused(output: &Output, code: i32, words: &str) {
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+    assert!(stderr(output).contains(words), "{}", stderr(output));
+}
+
+#[tokio::test]
+async fn all_data_moves_to_postgresql_and_back_and_a_copy_that_was_broken_off_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let server = serve(&data, None);
+    let admin = token(&data, None, "ada", "admin");
+    let mut created = Vec::new();
+    for number in 0..40 {
+        let name = format!("n{number} – 名前");
+        let variables = json!({ "name": name, "value": secret(&name) });
+        let answer = ask(&server, &admin, CREATE, variables).await;
+        created.push((answer["credential"]["id"].clone(), secret(&name)));
+    }
+    let delete = "mutation($id: ID!) { deleteCredential(input: {credentialId: $id}) { userErrors { code } } }";
+    let (deleted, _) = created.pop().unwrap();
+    ask(&server, &admin, delete, json!({ "id": deleted })).await;
+    let events = "{ auditEvents(first: 100) { nodes { id occurredAt action actorSubject credentialName } } }";
+    let log = ask(&server, &admin, events, json!({})).await;
+    let from = data.to_str().unwrap();
+    let url = database::url(&directory.path().join("target")).unwrap();
+    // While it is served, SQLite is the server's.
+    assert_refused(&copy(from, &url), 75, "another server");
+    drop(server);
+    let copied = copy(from, &url);
+    assert!(copied.status.success(), "{}", stderr(&copied));
+    assert!(
+        stderr(&copied).contains("has all that"),
+        "{}",
+        stderr(&copied)
+    );
+
+    // As if it had been broken off: the last rows, and the keyring, are not there.
+    let mut connection = PgConnection::establish(&url).unwrap();
+    connection
+        .batch_execute(
+            "DELETE FROM keyring; DELETE FROM audit_events WHERE id > (SELECT id FROM audit_events ORDER BY id OFFSET 20 LIMIT 1);
+             DELETE FROM credentials",
+        )
+        .unwrap();
+    let refused = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        from,
+        "--database-url",
+        &url,
+    ]);
+    assert_refused(&refused, 78, "credence copy");
+    assert!(copy(from, &url).status.success());
+    // Another time there is nothing to do.
+    assert!(copy(from, &url).status.success());
+
+    let server = serve(&data, Some(&url));
+    let admin = token(&data, Some(&url), "ada", "admin");
+    assert_eq!(ask(&server, &admin, events, json!({})).await, log);
+    let runtime = token(&data, Some(&url), "runtime", "runtime");
+    for (id, value) in &created {
+        let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
+        assert_eq!(resolved["value"], *value);
+    }
+    drop(server);
+
+    let back = directory.path().join("back");
+    let to = back.to_str().unwrap();
+    let copied = copy(&url, to);
+    assert!(copied.status.success(), "{}", stderr(&copied));
+    for key in ["master.key", "signing.key"] {
+        std::fs::copy(data.join(key), back.join(key)).unwrap();
+    }
+    let server = serve(&back, None);
+    let runtime = token(&back, None, "runtime", "runtime");
+    for (id, value) in &created {
+        let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
+        assert_eq!(resolved["value"], *value);
+    }
+    // A search walks the index that SQLite keeps by itself.
+    let admin = token(&back, None, "ada", "admin");
+    let found = ask(
+        &server,
+        &admin,
+        "{ credentials(query: \"n7 – 名\") { totalCount } }",
+        json!({}),
+    )
+    .await;
+    assert_eq!(found["totalCount"], 1);
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+#[tokio::test]
+async fn what_is_not_the_same_on_both_sides_is_told() {
+    let directory = TempDir::new().unwrap();
+    let (data, other) = (
+        directory.path().join("data"),
+        directory.path().join("other"),
+    );
+    for place in [&data, &other] {
+        let server = serve(place, None);
+        let admin = token(place, None, "ada", "admin");
+        ask(
+            &server,
+            &admin,
+            CREATE,
+            json!({ "name": "n", "value": secret("n") }),
+        )
+        .await;
+    }
+    let (from, other) = (data.to_str().unwrap(), other.to_str().unwrap());
+    let url = database::url(&directory.path().join("target")).unwrap();
+    assert!(copy(from, &url).status.success());
+    let changed = "UPDATE credentials SET name = 'changed meanwhile'";
+    PgConnection::establish(&url)
+        .unwrap()
+        .batch_execute(changed)
+        .unwrap();
+    assert_refused(&copy(from, &url), 78, "in the table credentials");
+    assert_refused(&copy(other, &url), 78, "another database");
+    let mut connection = PgConnection::establish(&url).unwrap();
+    let users: Count = diesel::sql_query("SELECT count(*) AS count FROM users")
+        .get_result(&mut connection)
+        .unwrap();
+    assert_eq!(users.count, 1, "the rows of another database are mixed in");
+    assert_refused(&copy(from, from), 75, "another server");
+    let nothing = directory.path().join("nothing");
+    assert_refused(
+        &copy(nothing.to_str().unwrap(), &url),
+        78,
+        "no data directory",
+    );
+    assert_refused(&copy("mysql://pw@h/d", &url), 64, "postgres://");
+}
