@@ -8,8 +8,9 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::cluster::Cluster;
 use crate::support::process::{ServerProcess, credence, run, stderr};
-use crate::support::{database, secret};
+use crate::support::{database, holds_marker, secret};
 
 async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
     let client = reqwest::Client::new();
@@ -206,4 +207,39 @@ async fn what_is_not_the_same_on_both_sides_is_told() {
         "no data directory",
     );
     assert_refused(&copy("mysql://pw@h/d", &url), 64, "postgres://");
+}
+
+/// As `docs/operations.md` has it.
+#[tokio::test]
+async fn a_dump_of_postgresql_is_restored_and_opens_with_the_master_key() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let url = cluster.url();
+    let server = serve(&data, Some(&url));
+    let admin = token(&data, Some(&url), "ada", "admin");
+    let variables = json!({ "name": "dumped", "value": secret("dumped") });
+    let created = ask(&server, &admin, CREATE, variables).await;
+    drop(server);
+    PgConnection::establish(&url)
+        .unwrap()
+        .batch_execute("CREATE DATABASE restored")
+        .unwrap();
+    let restored = cluster.url_of("postgres", "restored");
+    let dump = cluster.data().with_file_name("credence.dump");
+    let file = format!("--file={}", dump.display());
+    let dumped = cluster
+        .programs
+        .run("pg_dump", &["--format=custom", &file, &url]);
+    assert!(dumped.status.success(), "{dumped:?}");
+    assert!(!holds_marker(&std::fs::read(&dump).unwrap()));
+    let into = format!("--dbname={restored}");
+    let arguments = [into.as_str(), "--no-owner", dump.to_str().unwrap()];
+    let done = cluster.programs.run("pg_restore", &arguments);
+    assert!(done.status.success(), "{done:?}");
+    let server = serve(&data, Some(&restored));
+    let runtime = token(&data, Some(&restored), "runtime", "runtime");
+    let id = &created["credential"]["id"];
+    let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
+    assert_eq!(resolved["value"], secret("dumped"));
 }
