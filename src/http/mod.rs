@@ -13,8 +13,10 @@ mod header_deadline;
 mod health;
 mod json;
 mod parameters;
+mod requests;
 mod socket;
 mod socket_message;
+mod stream;
 
 use std::sync::Arc;
 
