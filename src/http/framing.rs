@@ -13,6 +13,9 @@ use super::connection::HEADER_LIMIT_BYTES;
 #[derive(Clone, Copy)]
 pub struct AmbiguousLength;
 
+/// The longest request line, in bytes; one that is longer has a URL that is.
+const LINE_LIMIT_BYTES: usize = HEADER_LIMIT_BYTES / 2;
+
 /// Follows the requests of a connection.
 #[derive(Default)]
 pub struct Framing {
@@ -79,6 +82,12 @@ impl Framing {
     /// Whether a header has begun that has not ended, and none waits before it.
     pub fn is_within_header(&self) -> bool {
         matches!(self.part, Part::Header) && !self.header.is_empty() && self.whole.is_empty()
+    }
+
+    /// Whether the first line is what makes the header too large.
+    pub fn is_line_too_long(&self) -> bool {
+        let end = self.header.iter().position(|byte| *byte == b'\n');
+        end.unwrap_or(self.header.len()) > LINE_LIMIT_BYTES
     }
 
     fn take_header(&mut self, bytes: &[u8]) -> usize {

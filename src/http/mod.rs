@@ -13,6 +13,7 @@ mod header_deadline;
 mod health;
 mod json;
 mod parameters;
+mod refusal;
 mod requests;
 mod socket;
 mod socket_message;

@@ -13,6 +13,7 @@ struct State {
     framing: Framing,
     has_begun: bool,
     is_under_way: bool,
+    is_upgraded: bool,
 }
 
 impl Requests {
@@ -37,7 +38,9 @@ impl Requests {
 
     /// The connection has become something else: no more requests follow.
     pub fn upgrade(&self) {
-        self.state().framing.end();
+        let mut state = self.state();
+        state.is_upgraded = true;
+        state.framing.end();
     }
 
     /// Takes in bytes that have come. Returns whether a header is awaited: the first one, or one that has begun.
@@ -46,5 +49,15 @@ impl Requests {
         state.framing.take(come);
         let is_first = !state.has_begun && !state.framing.has_whole_header();
         is_first || (!state.is_under_way && state.framing.is_within_header())
+    }
+
+    /// Whether what is sent are answers to requests.
+    pub fn are_answered(&self) -> bool {
+        !self.state().is_upgraded
+    }
+
+    /// Whether the header that came last has too long a first line.
+    pub fn is_line_too_long(&self) -> bool {
+        self.state().framing.is_line_too_long()
     }
 }

@@ -1,4 +1,5 @@
-//! The stream of a connection, below hyper: it sees what comes before hyper does, and limits the time of headers.
+//! The stream of a connection, below hyper: it sees what comes before hyper does, limits the time of headers, and gives what hyper
+//! refuses an answer of ours.
 
 use std::io;
 use std::pin::Pin;
@@ -10,12 +11,20 @@ use tokio::net::TcpStream;
 
 use super::header_deadline::HeaderDeadline;
 use super::requests::Requests;
+use super::refusal;
 
 /// A stream of requests and answers.
 pub struct ConnectionStream {
     tcp: TcpStream,
     requests: Requests,
     deadline: HeaderDeadline,
+    refusal: Option<Refusal>,
+}
+
+/// An answer of ours that is sent in place of hyper's, and how much of it was sent.
+struct Refusal {
+    answer: Vec<u8>,
+    sent: usize,
 }
 
 impl ConnectionStream {
@@ -25,11 +34,34 @@ impl ConnectionStream {
             tcp,
             requests,
             deadline: HeaderDeadline::new(header_limit),
+            refusal: None,
         }
     }
 
     fn tcp(&mut self) -> Pin<&mut TcpStream> {
         Pin::new(&mut self.tcp)
+    }
+
+    /// Sends an answer of ours. hyper is told that its own was sent once ours was.
+    fn poll_refuse(&mut self, context: &mut Context<'_>, own: &[u8]) -> Poll<io::Result<usize>> {
+        let mut refusal = self.refusal.take().unwrap_or_else(|| Refusal {
+            answer: refusal::answer(own, self.requests.is_line_too_long()),
+            sent: 0,
+        });
+        while let Some(rest) = refusal
+            .answer
+            .get(refusal.sent..)
+            .filter(|rest| !rest.is_empty())
+        {
+            match self.tcp().poll_write(context, rest) {
+                Poll::Ready(sent) => refusal.sent += sent?,
+                Poll::Pending => {
+                    self.refusal = Some(refusal);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(own.len()))
     }
 }
 
@@ -56,7 +88,18 @@ impl AsyncWrite for ConnectionStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.tcp().poll_write(context, bytes)
+        if !self.requests.are_answered() {
+            return self.tcp().poll_write(context, bytes);
+        }
+        match refusal::position(bytes) {
+            Some(0) => self.poll_refuse(context, bytes),
+            // What stands before it is sent first.
+            Some(start) => {
+                let before = bytes.get(..start).unwrap_or_default();
+                self.tcp().poll_write(context, before)
+            }
+            None => self.tcp().poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1047,6 +1047,54 @@ async fn requests_behind_each_other_in_one_segment_are_understood_one_by_one() {
     }
 }
 
+/// hyper's own answers are empty.
+#[tokio::test]
+async fn what_is_no_http_is_refused_like_any_other_request() {
+    let server = Server::start().await;
+    let head = "POST /graphql HTTP/1.1\r\nHost: x\r\n";
+    let long_url = format!("GET /graphql?query={} HTTP/1.1\r\n\r\n", "x".repeat(40_000));
+    let good = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (sent, status) in [
+        ("garbage\r\n\r\n".to_owned(), "400"),
+        ("\x16\x03\x01\x02\x00\x01\x00".to_owned(), "400"),
+        ("GET /graphql HTTP/3.0\r\n\r\n".to_owned(), "400"),
+        ("GET /gra phql HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        (format!("{head}Bad name: x\r\n\r\n"), "400"),
+        (format!("{head} folded\r\n\r\n"), "400"),
+        (
+            format!("{head}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
+            "400",
+        ),
+        (format!("{head}Transfer-Encoding: gzip\r\n\r\nx"), "400"),
+        (format!("{head}{}\r\n", "X: y\r\n".repeat(70)), "431"),
+        (format!("{head}X: {}\r\n\r\n", "x".repeat(40_000)), "431"),
+        (long_url, "414"),
+    ] {
+        let shown = &sent[..sent.len().min(100)];
+        for before in ["", good] {
+            let answers = exchange(&server, format!("{before}{sent}")).await;
+            let at = answers.rfind("HTTP/1.1 ").unwrap();
+            assert_eq!(at > 0, !before.is_empty(), "{answers}");
+            let (header, body) = answers[at..].split_once("\r\n\r\n").unwrap();
+            assert_eq!(&header[9..12], status, "{shown:?}");
+            for field in [
+                "content-type: application/json; charset=utf-8".to_owned(),
+                "cache-control: no-store".to_owned(),
+                "x-content-type-options: nosniff".to_owned(),
+                "connection: close".to_owned(),
+                format!("content-length: {}", body.len()),
+            ] {
+                let is_there = header.lines().any(|line| line == field);
+                assert!(is_there, "{shown:?}: {field} is not in {header}");
+            }
+            assert_eq!(header.matches("\r\ndate: ").count(), 1, "{header}");
+            let body: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["errors"][0]["extensions"]["code"], "BAD_REQUEST");
+            assert!(body["errors"][0]["message"].is_string(), "{body}");
+        }
+    }
+}
+
 /// What has one name in the answer is one field, and is executed once (GraphQL specification, section 6.3.2).
 #[tokio::test]
 async fn a_mutation_that_stands_twice_under_one_name_is_made_once() {
