@@ -123,7 +123,7 @@ async fn serve_connection(
     let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
     let remote = RemoteAddr(peer.into());
     let requests = Requests::default();
-    let stream = ConnectionStream::new(stream, requests.clone(), HEADER_TIMEOUT);
+    let stream = ConnectionStream::new(stream, place.clone(), requests.clone(), HEADER_TIMEOUT);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let is_ambiguous = requests.begin();
         let requests = requests.clone();

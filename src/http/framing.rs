@@ -84,6 +84,11 @@ impl Framing {
         matches!(self.part, Part::Header) && !self.header.is_empty() && self.whole.is_empty()
     }
 
+    /// Whether all requests that have begun have come whole and were taken.
+    pub fn is_between_requests(&self) -> bool {
+        matches!(self.part, Part::Header) && self.header.is_empty() && self.whole.is_empty()
+    }
+
     /// Whether the first line is what makes the header too large.
     pub fn is_line_too_long(&self) -> bool {
         let end = self.header.iter().position(|byte| *byte == b'\n');

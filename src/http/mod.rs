@@ -12,6 +12,7 @@ mod graphql;
 mod header_deadline;
 mod health;
 mod json;
+mod linger;
 mod parameters;
 mod refusal;
 mod requests;

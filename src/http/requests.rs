@@ -56,6 +56,11 @@ impl Requests {
         !self.state().is_upgraded
     }
 
+    /// Whether more may be on its way than what was answered.
+    pub fn may_go_on(&self) -> bool {
+        !self.state().framing.is_between_requests()
+    }
+
     /// Whether the header that came last has too long a first line.
     pub fn is_line_too_long(&self) -> bool {
         self.state().framing.is_line_too_long()

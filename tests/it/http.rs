@@ -7,6 +7,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 
+use crate::support::stream::Socket;
 use crate::support::{Answer, Person, Server};
 
 const QUERY: &str = r#"{"query":"{ viewer { subject } }"}"#;
@@ -1093,6 +1094,40 @@ async fn what_is_no_http_is_refused_like_any_other_request() {
             assert!(body["errors"][0]["message"].is_string(), "{body}");
         }
     }
+}
+
+/// What nobody reads is answered by a reset, which can overtake the answer (RFC 9112, section 9.6).
+#[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_gets_its_refusal() {
+    const LENGTH: usize = 20 * 1024 * 1024;
+    let server = Server::start().await;
+    let token = server.viewer("vera").token.clone();
+    for (token, length, status) in [
+        ("bad", format!("Content-Length: {LENGTH}"), "401"),
+        (&token, format!("Content-Length: {LENGTH}"), "413"),
+        (
+            &token,
+            "Content-Length: 1\r\nContent-Length: 2".to_owned(),
+            "400",
+        ),
+    ] {
+        let mut request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+        );
+        request.push_str(&" ".repeat(LENGTH));
+        let answers = exchange(&server, request).await;
+        assert_eq!(statuses(&answers), [status]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_told_why_a_message_that_is_too_large_closes_its_socket() {
+    let server = Server::start().await;
+    let mut socket = Socket::open(&server.viewer("vera")).await;
+    socket
+        .send(json!({ "type": "ping", "payload": " ".repeat(20 * 1024 * 1024) }))
+        .await;
+    assert_eq!(socket.receive().await, Err(4400));
 }
 
 /// What has one name in the answer is one field, and is executed once (GraphQL specification, section 6.3.2).

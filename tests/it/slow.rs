@@ -1,5 +1,6 @@
 //! Clients that are slow on purpose: each is closed in time, and others are served meanwhile.
 
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -266,7 +267,7 @@ fn a_server_out_of_descriptors_waits_and_serves_again() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let log_path = directory.path().join("log");
-    let log = std::fs::File::create(&log_path).unwrap();
+    let log = File::create(&log_path).unwrap();
     let mut command = std::process::Command::new("bash");
     let script = r#"ulimit -n 48; exec "$0" serve --listen 127.0.0.1:0 --data-dir "$1""#;
     command.args(["-c", script, env!("CARGO_BIN_EXE_credence")]);
@@ -306,4 +307,44 @@ fn processor_time(process: u32) -> u64 {
         .split_whitespace()
         .collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// A client that was refused and told so to the end, and that still has most of its body to send.
+async fn refused(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let header = "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bad\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n";
+    stream.write_all(header.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 401"));
+    stream
+}
+
+/// What a refused client has sent already is read, so that it learns why; but not for ever.
+#[tokio::test]
+async fn who_goes_on_sending_after_a_refusal_is_closed() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let mut stream = refused(&server.address).await;
+    let mut tick = interval(Duration::from_millis(100));
+    let dripping = async {
+        while stream.write_all(b" ").await.is_ok() {
+            tick.tick().await;
+        }
+    };
+    timeout(CLOSED_WITHIN, dripping).await.expect("it is kept");
+}
+
+#[tokio::test]
+async fn who_stays_after_a_refusal_does_not_keep_the_server_from_stopping() {
+    let directory = TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    let to_file = Stdio::from(File::create(&log).unwrap());
+    let mut server = ServerProcess::start(&directory.path().join("data"), to_file, &[]);
+    let _stays = refused(&server.address).await;
+    server.signal("TERM");
+    assert!(server.child.wait().unwrap().success());
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("stopped") && !log.contains("cut off"), "{log}");
 }
