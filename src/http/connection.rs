@@ -24,7 +24,8 @@ use tokio::time::{sleep, timeout};
 
 use super::Endpoint;
 use super::framing::AmbiguousLength;
-use super::header_deadline::{HeaderDeadline, Requests};
+use super::requests::Requests;
+use super::stream::ConnectionStream;
 
 /// How many connections there may be, WebSockets included; more wait in the kernel.
 const CONNECTION_LIMIT: u16 = 1_024;
@@ -122,20 +123,21 @@ async fn serve_connection(
     let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
     let remote = RemoteAddr(peer.into());
     let requests = Requests::default();
-    let stream = HeaderDeadline::new(stream, HEADER_TIMEOUT, requests.clone());
+    let stream = ConnectionStream::new(stream, place.clone(), requests.clone(), HEADER_TIMEOUT);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        requests.begin();
+        let is_ambiguous = requests.begin();
         let requests = requests.clone();
         let endpoint = Arc::clone(&endpoint);
         let mut request: Request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
         request.extensions_mut().insert(place.clone());
-        if requests.is_ambiguous() {
+        if is_ambiguous {
             request.extensions_mut().insert(AmbiguousLength);
         }
         async move {
             let response = endpoint.get_response(request).await;
-            // What becomes a socket is one request for ever: no header follows.
-            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                requests.upgrade();
+            } else {
                 requests.answer();
             }
             Ok::<hyper::Response<_>, Infallible>(response.into())

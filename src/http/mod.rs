@@ -12,9 +12,13 @@ mod graphql;
 mod header_deadline;
 mod health;
 mod json;
+mod linger;
 mod parameters;
+mod refusal;
+mod requests;
 mod socket;
 mod socket_message;
+mod stream;
 
 use std::sync::Arc;
 

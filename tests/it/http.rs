@@ -7,6 +7,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 
+use crate::support::stream::Socket;
 use crate::support::{Answer, Person, Server};
 
 const QUERY: &str = r#"{"query":"{ viewer { subject } }"}"#;
@@ -834,17 +835,23 @@ async fn skip_and_include_are_followed() {
     );
 }
 
+/// All that comes back on a connection of its own, when these bytes are sent.
+async fn exchange(server: &Server, sent: impl Into<Vec<u8>>) -> String {
+    let (address, sent) = (server.address, sent.into());
+    let answers = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&sent).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers
+    });
+    answers.await.unwrap()
+}
+
 /// A request as bytes on a connection of its own, and the first line of the answer.
 async fn raw(server: &Server, head: &str, body: &str) -> String {
-    let (address, text) = (server.address, format!("{head}\r\n\r\n{body}"));
-    let answer = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(text.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    answer.await.unwrap().lines().next().unwrap().to_owned()
+    let answers = exchange(server, format!("{head}\r\n\r\n{body}")).await;
+    answers.lines().next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -923,6 +930,204 @@ async fn requests_that_two_servers_could_understand_differently_are_refused() {
     )
     .await;
     assert!(line.starts_with("HTTP/1.1 400"), "{line}");
+}
+
+/// The statuses of all answers.
+fn statuses(answers: &str) -> Vec<&str> {
+    let lines = answers.split("HTTP/1.1 ").skip(1);
+    lines.map(|answer| &answer[..3]).collect()
+}
+
+/// The query in two chunks, each in a way of its own.
+fn chunked_query(trailer: &str) -> String {
+    let (first, second) = QUERY.split_at(10);
+    format!(
+        "{:X};x=\"y\"\r\n{first}\r\n00{:x} \r\n{second}\r\n0\r\n{trailer}\r\n",
+        first.len(),
+        second.len()
+    )
+}
+
+/// Lines may end with a bare LF, and empty lines stand before the first one (RFC 9112, section 2.2).
+#[tokio::test]
+async fn a_length_that_is_told_twice_is_refused_however_the_header_is_written() {
+    let server = Server::start().await;
+    let fields = [
+        "POST /graphql HTTP/1.1".to_owned(),
+        "Host: x".to_owned(),
+        format!("Authorization: Bearer {}", server.viewer("vera").token),
+        "Content-Type: application/json".to_owned(),
+        "Content-Length:5".to_owned(),
+        "Transfer-Encoding: chunked".to_owned(),
+    ];
+    let body = chunked_query("");
+    for (start, line_end, end) in [
+        ("", "\r\n", "\r\n"),
+        ("\r\n\r\n", "\r\n", "\r\n"),
+        ("\n\n\n", "\n", "\n"),
+        ("", "\n", "\r\n"),
+        ("", "\r\n", "\n"),
+    ] {
+        let header = format!("{start}{}{line_end}{end}", fields.join(line_end));
+        let ambiguous = format!("{header}{body}");
+        let answers = exchange(&server, ambiguous.as_str()).await;
+        assert_eq!(statuses(&answers), ["400"], "{header:?}");
+        // A byte at a time, and the body only when it is asked for.
+        let expecting = header.replacen("Host", "Expect: 100-continue\r\nHost", 1);
+        let (address, body) = (server.address, body.clone());
+        let answers = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_nodelay(true).unwrap();
+            for byte in expecting.as_bytes() {
+                stream.write_all(&[*byte]).unwrap();
+            }
+            let mut answers = vec![0; 12];
+            stream.read_exact(&mut answers).unwrap();
+            if answers == b"HTTP/1.1 100" {
+                stream.write_all(body.as_bytes()).unwrap();
+            }
+            stream.read_to_end(&mut answers).unwrap();
+            String::from_utf8(answers).unwrap()
+        });
+        assert_eq!(statuses(&answers.await.unwrap()), ["400"], "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_behind_each_other_in_one_segment_are_understood_one_by_one() {
+    let server = Server::start().await;
+    let authorization = format!("Authorization: Bearer {}", server.viewer("vera").token);
+    let post = |fields: &str, body: &str| {
+        format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\n{authorization}\r\nContent-Type: application/json\r\n{fields}\r\n\r\n{body}"
+        )
+    };
+    let sized = post(&format!("Content-Length: {}", QUERY.len()), QUERY);
+    let bare = sized.replace("\r\n", "\n");
+    let chunked = |trailer: &str| post("Transfer-Encoding: chunked", &chunked_query(trailer));
+    let get = format!(
+        "GET /graphql?query=%7Bviewer%7Bid%7D%7D HTTP/1.1\r\nHost: x\r\n{authorization}\r\n\r\n"
+    );
+    let no_body = post("Content-Length: 0", "");
+    let last = get.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let good = [
+        &sized,
+        &chunked(""),
+        &get,
+        "\r\n",
+        &bare,
+        &chunked("X: y\r\n"),
+        "\n\r\n",
+        &get,
+        &chunked(""),
+        &no_body,
+        &sized,
+        &last,
+    ];
+    let answers = exchange(&server, good.concat()).await;
+    let expected = [
+        "200", "200", "200", "200", "200", "200", "200", "400", "200", "200",
+    ];
+    assert_eq!(statuses(&answers), expected);
+
+    // However the request before it ends, and whatever stands behind it.
+    let ambiguous = post(
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        &chunked_query(""),
+    );
+    for before in [
+        &sized,
+        &chunked(""),
+        &chunked("X: y\r\n"),
+        &chunked("X: \n\r\n"),
+        &get,
+        &bare,
+    ] {
+        let answers = exchange(&server, format!("{before}{ambiguous}{last}")).await;
+        assert_eq!(statuses(&answers), ["200", "400"], "{before:?}");
+    }
+}
+
+/// hyper's own answers are empty.
+#[tokio::test]
+async fn what_is_no_http_is_refused_like_any_other_request() {
+    let server = Server::start().await;
+    let head = "POST /graphql HTTP/1.1\r\nHost: x\r\n";
+    let long_url = format!("GET /graphql?query={} HTTP/1.1\r\n\r\n", "x".repeat(40_000));
+    let good = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (sent, status) in [
+        ("garbage\r\n\r\n".to_owned(), "400"),
+        ("\x16\x03\x01\x02\x00\x01\x00".to_owned(), "400"),
+        ("GET /graphql HTTP/3.0\r\n\r\n".to_owned(), "400"),
+        ("GET /gra phql HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        (format!("{head}Bad name: x\r\n\r\n"), "400"),
+        (format!("{head} folded\r\n\r\n"), "400"),
+        (
+            format!("{head}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
+            "400",
+        ),
+        (format!("{head}Transfer-Encoding: gzip\r\n\r\nx"), "400"),
+        (format!("{head}{}\r\n", "X: y\r\n".repeat(70)), "431"),
+        (format!("{head}X: {}\r\n\r\n", "x".repeat(40_000)), "431"),
+        (long_url, "414"),
+    ] {
+        let shown = &sent[..sent.len().min(100)];
+        for before in ["", good] {
+            let answers = exchange(&server, format!("{before}{sent}")).await;
+            let at = answers.rfind("HTTP/1.1 ").unwrap();
+            assert_eq!(at > 0, !before.is_empty(), "{answers}");
+            let (header, body) = answers[at..].split_once("\r\n\r\n").unwrap();
+            assert_eq!(&header[9..12], status, "{shown:?}");
+            for field in [
+                "content-type: application/json; charset=utf-8".to_owned(),
+                "cache-control: no-store".to_owned(),
+                "x-content-type-options: nosniff".to_owned(),
+                "connection: close".to_owned(),
+                format!("content-length: {}", body.len()),
+            ] {
+                let is_there = header.lines().any(|line| line == field);
+                assert!(is_there, "{shown:?}: {field} is not in {header}");
+            }
+            assert_eq!(header.matches("\r\ndate: ").count(), 1, "{header}");
+            let body: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["errors"][0]["extensions"]["code"], "BAD_REQUEST");
+            assert!(body["errors"][0]["message"].is_string(), "{body}");
+        }
+    }
+}
+
+/// What nobody reads is answered by a reset, which can overtake the answer (RFC 9112, section 9.6).
+#[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_gets_its_refusal() {
+    const LENGTH: usize = 20 * 1024 * 1024;
+    let server = Server::start().await;
+    let token = server.viewer("vera").token.clone();
+    for (token, length, status) in [
+        ("bad", format!("Content-Length: {LENGTH}"), "401"),
+        (&token, format!("Content-Length: {LENGTH}"), "413"),
+        (
+            &token,
+            "Content-Length: 1\r\nContent-Length: 2".to_owned(),
+            "400",
+        ),
+    ] {
+        let mut request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+        );
+        request.push_str(&" ".repeat(LENGTH));
+        let answers = exchange(&server, request).await;
+        assert_eq!(statuses(&answers), [status]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_told_why_a_message_that_is_too_large_closes_its_socket() {
+    let server = Server::start().await;
+    let mut socket = Socket::open(&server.viewer("vera")).await;
+    socket
+        .send(json!({ "type": "ping", "payload": " ".repeat(20 * 1024 * 1024) }))
+        .await;
+    assert_eq!(socket.receive().await, Err(4400));
 }
 
 /// What has one name in the answer is one field, and is executed once (GraphQL specification, section 6.3.2).

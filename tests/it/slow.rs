@@ -1,5 +1,6 @@
 //! Clients that are slow on purpose: each is closed in time, and others are served meanwhile.
 
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,12 +18,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::support::Server;
 use crate::support::process::ServerProcess;
 
-const OF_EACH: usize = 200;
+const OF_EACH: usize = 166;
 /// Longer than the server allows, as the machine of a test may be busy: the benchmark `hostile` measures it.
 const CLOSED_WITHIN: Duration = Duration::from_secs(40);
 
 /// What a slow client sends at once, and what it drips after that, a byte every half second.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 6] = [
     ("silent", "", ""),
     ("one byte", "P", ""),
     (
@@ -35,6 +36,7 @@ const KINDS: [(&str, &str, &str); 5] = [
         "POST /graphql HTTP/1.1\r\nX: ",
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     ),
+    ("part of a header behind a request", "REQUEST", ""),
     (
         "a dripped body",
         "BODY",
@@ -92,10 +94,10 @@ async fn a_thousand_slow_clients_are_closed_in_time_and_others_are_served_meanwh
     follower.ask().await;
     let mut clients = Vec::new();
     for (kind, start, drip) in KINDS {
-        let start = if start == "BODY" {
-            body_start.clone()
-        } else {
-            start.to_owned()
+        let start = match start {
+            "BODY" => body_start.clone(),
+            "REQUEST" => format!("{}POST /gra", post(&token, "{ viewer { subject } }")),
+            start => start.to_owned(),
         };
         for _ in 0..OF_EACH {
             clients.push(tokio::spawn(client(
@@ -265,7 +267,7 @@ fn a_server_out_of_descriptors_waits_and_serves_again() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let log_path = directory.path().join("log");
-    let log = std::fs::File::create(&log_path).unwrap();
+    let log = File::create(&log_path).unwrap();
     let mut command = std::process::Command::new("bash");
     let script = r#"ulimit -n 48; exec "$0" serve --listen 127.0.0.1:0 --data-dir "$1""#;
     command.args(["-c", script, env!("CARGO_BIN_EXE_credence")]);
@@ -305,4 +307,44 @@ fn processor_time(process: u32) -> u64 {
         .split_whitespace()
         .collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// A client that was refused and told so to the end, and that still has most of its body to send.
+async fn refused(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let header = "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bad\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n";
+    stream.write_all(header.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 401"));
+    stream
+}
+
+/// What a refused client has sent already is read, so that it learns why; but not for ever.
+#[tokio::test]
+async fn who_goes_on_sending_after_a_refusal_is_closed() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let mut stream = refused(&server.address).await;
+    let mut tick = interval(Duration::from_millis(100));
+    let dripping = async {
+        while stream.write_all(b" ").await.is_ok() {
+            tick.tick().await;
+        }
+    };
+    timeout(CLOSED_WITHIN, dripping).await.expect("it is kept");
+}
+
+#[tokio::test]
+async fn who_stays_after_a_refusal_does_not_keep_the_server_from_stopping() {
+    let directory = TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    let to_file = Stdio::from(File::create(&log).unwrap());
+    let mut server = ServerProcess::start(&directory.path().join("data"), to_file, &[]);
+    let _stays = refused(&server.address).await;
+    server.signal("TERM");
+    assert!(server.child.wait().unwrap().success());
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("stopped") && !log.contains("cut off"), "{log}");
 }
