@@ -62,6 +62,9 @@ impl App {
         let issuer_keys = issuer_keys(&settings.tokens)?;
         let listener = listen(settings.listen)?;
         let master_key = read_master_key(settings, &database, is_local)?;
+        if let Database::Sqlite(_) = &database {
+            DataDirectory::open(&settings.data.data_dir)?.touch_database()?;
+        }
         let keyring = Arc::new(open_keyring(&database, &master_key)?);
         let (tokens, removal_leeway_seconds) = token_verifier(
             &settings.tokens,
@@ -133,9 +136,7 @@ fn lock_data_directory(
     match database {
         Database::Sqlite(_) => {
             let directory = DataDirectory::create(path)?;
-            let lock = directory.lock()?;
-            directory.touch_database()?;
-            Ok(Some(lock))
+            directory.lock().map(Some)
         }
         Database::Postgres(_) if is_local => DataDirectory::create(path).map(|_directory| None),
         Database::Postgres(_) => Ok(None),

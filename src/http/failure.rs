@@ -7,6 +7,9 @@ use super::accept::AnswerType;
 use crate::graphql::error::{ApiError, ErrorCode, OVERLOADED, UNAVAILABLE};
 use crate::graphql::response::GraphqlResponse;
 
+/// What a URL that is too long is refused with, wherever that is found.
+pub const URL_TOO_LONG: &str = "The URL has more than 16 KiB. Send the request by POST.";
+
 /// Why a request is refused as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -130,10 +133,7 @@ impl Failure {
                 ErrorCode::BadRequest,
                 "A subscription needs a stream: Accept: text/event-stream, or a WebSocket with the protocol graphql-transport-ws.",
             ),
-            Self::UrlTooLong => (
-                ErrorCode::BadRequest,
-                "The URL has more than 16 KiB. Send the request by POST.",
-            ),
+            Self::UrlTooLong => (ErrorCode::BadRequest, URL_TOO_LONG),
             Self::UnsupportedMediaType => (
                 ErrorCode::BadRequest,
                 "The body must be JSON in UTF-8, without an encoding: Content-Type: application/json.",

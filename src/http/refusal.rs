@@ -3,6 +3,7 @@
 
 use poem::http::StatusCode;
 
+use super::failure::URL_TOO_LONG;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::response::GraphqlResponse;
 
@@ -66,7 +67,7 @@ fn refused_status(own: &str) -> Option<StatusCode> {
 
 const fn message(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::URI_TOO_LONG => "The URL has more than 16 KiB. Send the request by POST.",
+        StatusCode::URI_TOO_LONG => URL_TOO_LONG,
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             "The header has more than 64 fields or more than 32 KiB."
         }

@@ -14,7 +14,7 @@ struct Check {
     integrity_check: String,
 }
 
-/// Writes the database as it is now into an empty file (sqlite.org/lang_vacuum.html), and checks what was written. Those who read and
+/// Writes the database as it is now into an empty file (`VACUUM INTO`), and checks what was written. Those who read and
 /// write meanwhile do not wait.
 ///
 /// # Errors
