@@ -1,49 +1,13 @@
-//! PostgreSQL servers for the tests: the one that `CREDENCE_TEST_DATABASE_URL` names, or one that is made for the run and goes with it.
+//! PostgreSQL servers that are made for a run, and go with it.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
 use rustix::process::geteuid;
 use tempfile::TempDir;
-
-/// The URL of the server that the tests share.
-pub fn url() -> &'static str {
-    static SHARED: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
-    let (url, _cluster) = SHARED.get_or_init(|| {
-        let (url, cluster) = match std::env::var("CREDENCE_TEST_DATABASE_URL") {
-            Ok(url) => (url, None),
-            Err(_unset) => {
-                let cluster = Cluster::start(&[]).unwrap_or_else(|why| skip(&why));
-                (cluster.url(), Some(cluster))
-            }
-        };
-        // The schemas of all tests share it.
-        PgConnection::establish(&url)
-            .unwrap()
-            .batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
-            .unwrap();
-        (url, cluster)
-    });
-    url
-}
-
-/// Ends the whole run of these tests: without a server there is nothing to test. In CI that is a failure.
-fn skip(why: &str) -> ! {
-    let told = format!(
-        "\n==== The tests over PostgreSQL are SKIPPED: {why}.\n\
-         ==== Install PostgreSQL 13 or later, or name a database with CREDENCE_TEST_DATABASE_URL.\n"
-    );
-    // Not by `eprintln`, which the test runner keeps to itself.
-    std::io::stderr().write_all(told.as_bytes()).unwrap();
-    std::process::exit(i32::from(std::env::var_os("CI").is_some()));
-}
 
 /// A server of its own. It is stopped, and its files are removed, when this process ends.
 pub struct Cluster {

@@ -1,14 +1,16 @@
 //! The database of a test: a file in its data directory, or, in the suite `postgres`, a schema of its own.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use credence::store::connection::Database;
 use credence::store::postgres::PostgresUrl;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 
-use super::cluster;
+use super::cluster::Cluster;
 
 /// Whether this is the suite that runs over PostgreSQL.
 pub fn is_postgres() -> bool {
@@ -27,7 +29,7 @@ pub fn url(data_directory: &Path) -> Option<String> {
         std::process::id(),
         hasher.finish()
     );
-    let server = cluster::url();
+    let server = shared_url();
     let mut connection = PgConnection::establish(server).unwrap();
     connection
         .batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))
@@ -53,4 +55,36 @@ pub fn database(data_directory: &Path) -> Database {
         || Database::Sqlite(data_directory.join("credence.db")),
         |url| Database::Postgres(PostgresUrl::parse(&url).unwrap()),
     )
+}
+
+/// The URL of the server that the tests share: the one that `CREDENCE_TEST_DATABASE_URL` names, or one that is made for the run.
+fn shared_url() -> &'static str {
+    static SHARED: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
+    let (url, _cluster) = SHARED.get_or_init(|| {
+        let (url, cluster) = match std::env::var("CREDENCE_TEST_DATABASE_URL") {
+            Ok(url) => (url, None),
+            Err(_unset) => {
+                let cluster = Cluster::start(&[]).unwrap_or_else(|why| skip(&why));
+                (cluster.url(), Some(cluster))
+            }
+        };
+        // The schemas of all tests share it.
+        PgConnection::establish(&url)
+            .unwrap()
+            .batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
+            .unwrap();
+        (url, cluster)
+    });
+    url
+}
+
+/// Ends the whole run of these tests: without a server there is nothing to test. In CI that is a failure.
+fn skip(why: &str) -> ! {
+    let told = format!(
+        "\n==== The tests over PostgreSQL are SKIPPED: {why}.\n\
+         ==== Install PostgreSQL 13 or later, or name a database with CREDENCE_TEST_DATABASE_URL.\n"
+    );
+    // Not by `eprintln`, which the test runner keeps to itself.
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    std::process::exit(i32::from(std::env::var_os("CI").is_some()));
 }
