@@ -2,28 +2,42 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark that meets the unexpected has failed, and says what it has measured"
 )]
 
 use std::collections::{HashMap, HashSet};
-use std::process::ExitCode;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use credence::store::connection::{Database, DatabaseConnection};
-use credence::store::credential_list::{CredentialFilter, list_credentials};
-use credence::store::migration;
-use credence::store::postgres::{self, PostgresUrl};
-use credence::types::credential::CredentialOrder;
-use credence::types::page::{Direction, PageRequest, Side};
+use credence::store::connection::Database;
+use credence::store::postgres::PostgresUrl;
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 use tempfile::TempDir;
 
 #[path = "../../tests/it/support/cluster.rs"]
 mod cluster;
 mod names;
+#[path = "../../tests/it/support/process.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod process;
+
+/// What the tests' processes ask for their database: here it is given with each command.
+mod database {
+    use std::path::Path;
+
+    pub const fn url(_data_directory: &Path) -> Option<String> {
+        None
+    }
+}
 
 use cluster::Cluster;
+use process::{ServerProcess, credence, stdout};
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 1_000_000;
@@ -40,10 +54,14 @@ fn main() -> ExitCode {
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
-    let (small, large) = (names::make(SMALL), names::make(LARGE));
+    let (few, many) = (names::make(SMALL), names::make(LARGE));
     let directory = TempDir::new().unwrap();
-    let sqlite = |name: &str| Database::Sqlite(directory.path().join(name));
-    let mut met = measure("SQLite", [sqlite("small"), sqlite("large")], &small, &large);
+    let place = |name: &str, url: Option<String>| Place {
+        data: directory.path().join(name),
+        url,
+    };
+    let sqlite = [place("few", None), place("many", None)];
+    let mut met = measure("SQLite", &sqlite, &few, &many);
     match Cluster::start(&["shared_buffers = '512MB'", "maintenance_work_mem = '512MB'"]) {
         Ok(cluster) => {
             let create = |name: &str| {
@@ -51,15 +69,11 @@ fn main() -> ExitCode {
                 let mut connection = url.connect().unwrap();
                 let database = format!("CREATE DATABASE {name} TEMPLATE template0");
                 connection.batch_execute(&database).unwrap();
-                let url = cluster.url_of("postgres", name);
-                Database::Postgres(PostgresUrl::parse(&url).unwrap())
+                let keys = format!("keys of {name}");
+                place(&keys, Some(cluster.url_of("postgres", name)))
             };
-            met &= measure(
-                "PostgreSQL",
-                [create("small"), create("large")],
-                &small,
-                &large,
-            );
+            let postgres = [create("few"), create("many")];
+            met &= measure("PostgreSQL", &postgres, &few, &many);
         }
         Err(why) => {
             println!("PostgreSQL is not measured: {why}.");
@@ -81,17 +95,46 @@ fn main() -> ExitCode {
     }
 }
 
+/// Where a server has its keys and its database.
+struct Place {
+    data: PathBuf,
+    url: Option<String>,
+}
+
+impl Place {
+    fn arguments<'a>(&'a self, first: &[&'a str]) -> Vec<&'a str> {
+        let mut all = first.to_vec();
+        all.extend(["--data-dir", self.data.to_str().unwrap()]);
+        all.extend(self.url.iter().flat_map(|url| ["--database-url", url]));
+        all
+    }
+
+    fn serve(&self) -> ServerProcess {
+        let arguments = self.arguments(&["serve", "--listen", "127.0.0.1:0"]);
+        ServerProcess::spawn(credence(&arguments), Stdio::null())
+    }
+
+    fn database(&self) -> Database {
+        match &self.url {
+            Some(url) => Database::Postgres(PostgresUrl::parse(url).unwrap()),
+            None => Database::Sqlite(self.data.join("credence.db")),
+        }
+    }
+}
+
 /// Measures one kind of database. Returns whether the aims are met.
-fn measure(what: &str, [small, large]: [Database; 2], few: &[String], many: &[String]) -> bool {
+fn measure(what: &str, [small, large]: &[Place; 2], few: &[String], many: &[String]) -> bool {
     let started = Instant::now();
-    let (mut small, mut large) = (fill(&small, few), fill(&large, many));
+    fill(small, few);
+    fill(large, many);
     println!(
         "{what}: filled in {:.0} s.",
         started.elapsed().as_secs_f64()
     );
-    let rare = |connection: &mut DatabaseConnection, names: &[String]| {
+    let (mut small, mut large) = (Client::of(small), Client::of(large));
+    let rare = |client: &mut Client, names: &[String]| {
         let terms = rare_terms(names);
-        let mut times: Vec<Duration> = terms.iter().map(|term| search(connection, term)).collect();
+        let mut times: Vec<Duration> = terms.iter().map(|term| client.search(term)).collect();
         times.sort();
         (times[times.len() / 2], times[times.len() - 1])
     };
@@ -106,7 +149,7 @@ fn measure(what: &str, [small, large]: [Database; 2], few: &[String], many: &[St
     );
     let mut longest = Duration::ZERO;
     for term in COMMON_TERMS {
-        let took = search(&mut large, term);
+        let took = large.search(term);
         println!("  {term:8} {:8.2} ms among {LARGE}", milliseconds(took));
         longest = longest.max(took);
     }
@@ -121,28 +164,52 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// The median time of a search for the first ten names that have a term.
-fn search(connection: &mut DatabaseConnection, term: &str) -> Duration {
-    let filter = CredentialFilter {
-        term: term.to_owned(),
-        owner_id: None,
-    };
-    let request = PageRequest {
-        side: Side::First,
-        size: 10,
-        after: None,
-        before: None,
-    };
-    let order = (CredentialOrder::Name, Direction::Ascending);
-    let mut times: Vec<Duration> = (0..REPEATS)
-        .map(|_| {
-            let started = Instant::now();
-            list_credentials(connection, &filter, order, &request).unwrap();
-            started.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[REPEATS / 2]
+/// Somebody who searches, on a connection that is kept.
+struct Client {
+    stream: TcpStream,
+    token: String,
+    _server: ServerProcess,
+}
+
+impl Client {
+    fn of(place: &Place) -> Self {
+        let server = place.serve();
+        let arguments = place.arguments(&["token", "--sub", "vera", "--role", "viewer"]);
+        let token = stdout(&credence(&arguments).output().unwrap());
+        Self {
+            stream: TcpStream::connect(&server.address).unwrap(),
+            token: token.trim().to_owned(),
+            _server: server,
+        }
+    }
+
+    /// The median time of a search for the first ten names that have a term.
+    fn search(&mut self, term: &str) -> Duration {
+        let query =
+            "query($term: String) { credentials(query: $term, first: 10) { nodes { name } } }";
+        let body = json!({ "query": query, "variables": { "term": term } }).to_string();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        let mut times: Vec<Duration> = (0..REPEATS).map(|_| self.ask(&request)).collect();
+        times.sort();
+        times[REPEATS / 2]
+    }
+
+    fn ask(&mut self, request: &str) -> Duration {
+        let started = Instant::now();
+        self.stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4_096];
+        while !answer.ends_with(b"]}}}") {
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the connection was closed");
+            answer.extend_from_slice(&buffer[..count]);
+        }
+        started.elapsed()
+    }
 }
 
 /// Parts of names whose rarest trigram is in fewer than 1 % of all names.
@@ -175,22 +242,18 @@ fn rare_terms(names: &[String]) -> Vec<String> {
     terms
 }
 
-/// Makes the tables and the rows.
-fn fill(database: &Database, names: &[String]) -> DatabaseConnection {
-    let mut connection = database.connect().unwrap();
-    if let DatabaseConnection::Postgres(postgres) = &mut connection {
-        assert_eq!(postgres::prepare(postgres).unwrap(), None);
-    }
-    migration::migrate(&mut connection).unwrap();
-    let bytes = |hex: &str| match database {
-        Database::Sqlite(_) => format!("x'{hex}'"),
-        Database::Postgres(_) => format!("'\\x{hex}'"),
+/// Makes the rows: the server makes the tables.
+fn fill(place: &Place, names: &[String]) {
+    drop(place.serve());
+    let mut connection = place.database().connect().unwrap();
+    let bytes = |hex: &str| match &place.url {
+        None => format!("x'{hex}'"),
+        Some(_) => format!("'\\x{hex}'"),
     };
     let owner = bytes(&"00".repeat(16));
     connection
         .batch_execute(&format!(
-            "BEGIN; INSERT INTO data_keys VALUES (1, 'VALUE', {owner});
-             INSERT INTO users VALUES ({owner}, 'i', 's', NULL, NULL, 's', 's', 0, 0);"
+            "BEGIN; INSERT INTO users VALUES ({owner}, 'i', 's', NULL, NULL, 's', 's', 0, 0);"
         ))
         .unwrap();
     for (batch, names) in names.chunks(1_000).enumerate() {
@@ -200,7 +263,9 @@ fn fill(database: &Database, names: &[String]) -> DatabaseConnection {
             .map(|(number, name)| {
                 let number = batch * 1_000 + number;
                 let id = bytes(&format!("{number:032x}"));
-                format!("({id}, '{name}', '{name}', {owner}, 1, {number}, {number}, {number}, 1, {owner})")
+                format!(
+                    "({id}, '{name}', '{name}', {owner}, 1, {number}, {number}, {number}, 1, {owner})"
+                )
             })
             .collect();
         let columns = "id, name, name_key, owner_id, value_version, created_at_us, updated_at_us, value_updated_at_us, data_key_id, sealed_value";
@@ -212,5 +277,4 @@ fn fill(database: &Database, names: &[String]) -> DatabaseConnection {
             .unwrap();
     }
     connection.batch_execute("COMMIT; ANALYZE").unwrap();
-    connection
 }

@@ -87,10 +87,11 @@ impl Domain {
         let key = list.key(&filter);
         let request = self.page_request::<CredentialPlace>(&key, arguments)?;
         let order = (list.order, list.direction);
+        let trigrams = self.store.trigrams();
         let page = self
             .store
             .read(move |connection| {
-                credential_list::list_credentials(connection, &filter, order, &request)
+                credential_list::list_credentials(connection, &trigrams, &filter, order, &request)
             })
             .await?;
         Ok((page, key))
@@ -107,9 +108,10 @@ impl Domain {
     ) -> Result<i64, Error> {
         caller.require(Scope::CredentialsRead)?;
         let filter = list.filter()?;
-        let count = self
-            .store
-            .read(move |connection| credential_list::count_credentials(connection, &filter));
+        let trigrams = self.store.trigrams();
+        let count = self.store.read(move |connection| {
+            credential_list::count_credentials(connection, &trigrams, &filter)
+        });
         Ok(count.await?)
     }
 

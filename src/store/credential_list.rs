@@ -8,7 +8,7 @@ use super::connection::{DatabaseConnection, MultiBackend};
 use super::credential::{CREDENTIAL_COLUMNS, CredentialColumns, CredentialRow, credential_of};
 use super::error::StoreError;
 use super::schema::{credentials, users};
-use super::search;
+use super::search::{self, TrigramFrequencies};
 use crate::types::credential::{Credential, CredentialOrder, CredentialPlace};
 use crate::types::id::Id;
 use crate::types::page::{Direction, Page, PageRequest};
@@ -32,17 +32,49 @@ pub struct CredentialFilter {
     pub owner_id: Option<Id<User>>,
 }
 
+/// Only what matches. A page and the number of its list are queries of two types, which have only their words in common.
+macro_rules! narrow {
+    ($query:ident, $matching:expr) => {
+        match $matching {
+            None => {}
+            Some(Matching::Walk(term)) => {
+                $query = $query.filter(search::contains(credentials::name_key, &term));
+            }
+            Some(Matching::Candidates(term, candidates)) => {
+                let is_candidate =
+                    sql::<Bool>("credentials.sequence IN (SELECT value FROM json_each(")
+                        .bind::<Text, _>(candidates)
+                        .sql("))");
+                $query = $query
+                    .filter(search::contains(credentials::name_key, &term))
+                    .filter(is_candidate);
+            }
+            Some(Matching::Trigrams(term, rarest)) => {
+                // Not by LIKE, or the index is asked for all trigrams of the term.
+                let contains = sql::<Bool>("strpos(credentials.name_key, ")
+                    .bind::<Text, _>(search::without_nul(&term))
+                    .sql(") > 0");
+                $query = $query.filter(contains);
+                for trigram in rarest {
+                    $query = $query.filter(search::contains(credentials::name_key, &trigram));
+                }
+            }
+        }
+    };
+}
+
 /// A page of credentials.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
 pub fn list_credentials(
     connection: &mut DatabaseConnection,
+    trigrams: &TrigramFrequencies,
     filter: &CredentialFilter,
     (order, direction): (CredentialOrder, Direction),
     request: &PageRequest<CredentialPlace>,
 ) -> Result<Page<Credential>, StoreError> {
-    let narrowing = search::narrowing_query(connection, &filter.term)?;
+    let matching = Matching::choose(connection, trigrams, &filter.term)?;
     let mut query = credentials::table
         .inner_join(users::table)
         .select(CREDENTIAL_COLUMNS)
@@ -50,12 +82,7 @@ pub fn list_credentials(
     if let Some(owner_id) = filter.owner_id {
         query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
     }
-    if !filter.term.is_empty() {
-        query = query.filter(search::contains(credentials::name_key, &filter.term));
-    }
-    if let Some(narrowing) = narrowing {
-        query = query.filter(narrowed(narrowing));
-    }
+    narrow!(query, matching);
     let (behind, before) = match direction {
         Direction::Ascending => (Bound::Above, Bound::Below),
         Direction::Descending => (Bound::Below, Bound::Above),
@@ -80,37 +107,50 @@ pub fn list_credentials(
 /// A [`StoreError`] when the database cannot be read.
 pub fn count_credentials(
     connection: &mut DatabaseConnection,
+    trigrams: &TrigramFrequencies,
     filter: &CredentialFilter,
 ) -> Result<i64, StoreError> {
-    let narrowing = search::narrowing_query(connection, &filter.term)?;
+    let matching = Matching::choose(connection, trigrams, &filter.term)?;
     let mut query = credentials::table.count().into_boxed::<MultiBackend>();
     if let Some(owner_id) = filter.owner_id {
         query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
     }
-    if !filter.term.is_empty() {
-        query = query.filter(search::contains(credentials::name_key, &filter.term));
-    }
-    if let Some(narrowing) = narrowing {
-        query = query.filter(narrowed(narrowing));
-    }
+    narrow!(query, matching);
     Ok(query.get_result(connection)?)
 }
 
-/// That a row is among the candidates of the trigram index.
-fn narrowed(
-    query: String,
-) -> diesel::expression::SqlLiteral<
-    Bool,
-    diesel::expression::UncheckedBind<
-        diesel::expression::SqlLiteral<Bool>,
-        diesel::dsl::AsExprOf<String, Text>,
-    >,
-> {
-    sql::<Bool>(
-        "credentials.sequence IN (SELECT rowid FROM credential_trigrams WHERE credential_trigrams MATCH ",
-    )
-    .bind::<Text, _>(query)
-    .sql(")")
+/// How the names that contain a term are found.
+enum Matching {
+    /// By going through the list in its order.
+    Walk(String),
+    /// Among these rows of SQLite, a JSON list of their numbers.
+    Candidates(String, String),
+    /// Among the rows of PostgreSQL that have these trigrams.
+    Trigrams(String, Vec<String>),
+}
+
+impl Matching {
+    /// The best way for a term; `None` when there is nothing to look for.
+    fn choose(
+        connection: &mut DatabaseConnection,
+        trigrams: &TrigramFrequencies,
+        term: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        if term.is_empty() {
+            return Ok(None);
+        }
+        let rarest = trigrams.rarest(connection, term)?;
+        if rarest.is_empty() {
+            return Ok(Some(Self::Walk(term.to_owned())));
+        }
+        Ok(Some(match connection {
+            DatabaseConnection::Sqlite(sqlite) => match search::candidates(sqlite, &rarest)? {
+                Some(candidates) => Self::Candidates(term.to_owned(), candidates),
+                None => Self::Walk(term.to_owned()),
+            },
+            DatabaseConnection::Postgres(_) => Self::Trigrams(term.to_owned(), rarest),
+        }))
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -21,7 +21,7 @@ pub mod postgres;
 mod row;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod schema;
-mod search;
+pub mod search;
 pub mod user;
 mod writer;
 
@@ -30,6 +30,7 @@ use diesel::connection::SimpleConnection;
 use connection::{Database, DatabaseConnection};
 use error::{JobError, StoreError};
 use pool::ReadPool;
+use search::TrigramFrequencies;
 use tokio::sync::broadcast;
 use writer::{Writer, WriterThreads};
 
@@ -40,6 +41,7 @@ use crate::types::change::{CredentialChange, Told};
 pub struct Store {
     reads: ReadPool,
     writer: Writer,
+    trigrams: TrigramFrequencies,
 }
 
 impl Store {
@@ -52,6 +54,7 @@ impl Store {
         let store = Self {
             reads: ReadPool::new(database.clone()),
             writer,
+            trigrams: TrigramFrequencies::default(),
         };
         let end = StoreEnd {
             threads,
@@ -108,6 +111,12 @@ impl Store {
     #[must_use]
     pub fn follow_changes(&self) -> broadcast::Receiver<Told> {
         self.writer.follow()
+    }
+
+    /// What searches know of the names.
+    #[must_use]
+    pub fn trigrams(&self) -> TrigramFrequencies {
+        self.trigrams.clone()
     }
 
     /// Whether the database can be read, and a row can be written durably.
