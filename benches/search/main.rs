@@ -45,7 +45,18 @@ const LARGE: usize = 1_000_000;
 const REPEATS: usize = 9;
 const RARE_TERMS: usize = 21;
 /// Terms of which every part is common.
-const COMMON_TERMS: [&str; 8] = ["a", "-k", "api", "api-key", "-key", "ra-", "tion-", "zzz"];
+const COMMON_TERMS: [&str; 10] = [
+    "a",
+    "-k",
+    "api",
+    "api-key",
+    "-key",
+    "ra-",
+    "tion-",
+    "zzz",
+    "key-api",
+    "ion-ionka",
+];
 const RATIO_AIM: f64 = 3.0;
 const COMMON_AIM: Duration = Duration::from_millis(200);
 

@@ -6,6 +6,7 @@ use std::process;
 use credence::app::App;
 use credence::config::ServeSettings;
 use credence::failure::{Failure, FailureKind};
+use credence::store::connection::Database;
 use credence::types::clock::Clock;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,13 +46,18 @@ fn greeting(app: &App, settings: &ServeSettings) -> String {
     if !app.is_local {
         return serving;
     }
+    // The URL itself is not repeated: it may hold a password.
+    let database = match database {
+        Database::Sqlite(_) => "",
+        Database::Postgres(_) => " --database-url \"$CREDENCE_DATABASE_URL\"",
+    };
     let command = quoted(Path::new(&std::env::args_os().next().unwrap_or_default()));
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
          database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
          Next, in another terminal, make a token and ask who you are:\n\n    \
-         TOKEN=$({command} token --sub \"$(id -un)\" --role admin --data-dir {data_dir})\n    \
+         TOKEN=$({command} token --sub \"$(id -un)\" --role admin --data-dir {data_dir}{database})\n    \
          curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"

@@ -217,9 +217,10 @@ impl Domain {
                 {
                     // A later token may have come first.
                     if !is_up_to_date(&user, &token) {
+                        let before = user.profile_issued_at_seconds;
                         user.profile = merged(&user.profile, &token.profile);
                         user.profile_issued_at_seconds = token.issued_at_seconds;
-                        if user::update_profile(connection, &user)? == 0 {
+                        if user::update_profile(connection, &user, before)? == 0 {
                             return Err(Error::Overtaken);
                         }
                     }
@@ -257,10 +258,12 @@ impl Domain {
         &self,
         caller: &Caller,
     ) -> impl Fn(&mut DatabaseConnection) -> Result<(), Error> + Send + use<> {
-        let key = caller.user.key.clone();
+        let (id, key) = (caller.user.id, caller.user.key.clone());
         let issued_at_seconds = caller.issued_at_seconds;
         let leeway_seconds = self.removal_leeway_seconds;
         move |connection| {
+            // A removal that comes meanwhile waits until this is done.
+            user::keep_user(connection, id)?;
             let removed_at = user::find_removal(connection, &key)?;
             check_removal(issued_at_seconds, removed_at, leeway_seconds)
         }

@@ -16,7 +16,7 @@ use super::document::{CheckedDocument, Documents};
 use super::document_nodes;
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
-use super::merged_field::merge_root_fields;
+use super::merged_field::merge_fields;
 use super::null_variable::{self, FailedField};
 use super::response::{ERROR_LIMIT, GraphqlResponse, ResponseError, translate_response};
 use super::variable;
@@ -115,13 +115,19 @@ impl Api {
             &variables,
         )
         .map_err(GraphqlResponse::refused)?;
+        // A subscription has one field: without it there is nothing to follow.
+        if operation.operation_type == OperationType::Subscription
+            && let Some(field) = failed.first()
+        {
+            return Err(GraphqlResponse::refused(field.error.clone()));
+        }
         document_nodes::check(&document.validated, operation, &variables)
             .map_err(GraphqlResponse::refused)?;
         let mut parsed = only_operation(&document.parsed, request.operation_name.as_deref())
             .ok_or_else(fault)?;
         leave_out_absent(&mut parsed, operation, &variables);
+        merge_fields(self.documents.schema(), &mut parsed, &variables).ok_or_else(fault)?;
         leave_out_failed(&mut parsed, &failed);
-        merge_root_fields(&mut parsed, &variables);
         Ok(PreparedRequest {
             kind: operation.operation_type,
             request: assemble(parsed, variables),

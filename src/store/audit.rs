@@ -6,6 +6,7 @@ use super::connection::{DatabaseConnection, MultiBackend};
 use super::error::StoreError;
 use super::row;
 use super::schema::audit_events;
+use super::search;
 use crate::types::audit::{AuditAction, AuditEvent, AuditEventFilter};
 use crate::types::clock::Timestamp;
 use crate::types::consumer::{Consumer, ConsumerKind};
@@ -124,7 +125,7 @@ pub fn list_events(
         query = query.filter(audit_events::action.eq_any(words));
     }
     if let Some(actor_subject) = &filter.actor_subject {
-        query = query.filter(audit_events::actor_subject.eq(actor_subject));
+        query = query.filter(audit_events::actor_subject.eq(search::without_nul(actor_subject)));
     }
     if let Some(credential_id) = &filter.credential_id {
         query = query.filter(audit_events::credential_id.eq(credential_id.as_bytes().as_slice()));

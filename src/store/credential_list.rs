@@ -140,15 +140,20 @@ impl Matching {
             return Ok(None);
         }
         let rarest = trigrams.rarest(connection, term)?;
-        if rarest.is_empty() {
+        if rarest.trigrams.is_empty() {
             return Ok(Some(Self::Walk(term.to_owned())));
         }
         Ok(Some(match connection {
-            DatabaseConnection::Sqlite(sqlite) => match search::candidates(sqlite, &rarest)? {
-                Some(candidates) => Self::Candidates(term.to_owned(), candidates),
-                None => Self::Walk(term.to_owned()),
-            },
-            DatabaseConnection::Postgres(_) => Self::Trigrams(term.to_owned(), rarest),
+            // Going through the ordered list finds a page of common matches sooner.
+            DatabaseConnection::Sqlite(_) if rarest.are_common => Self::Walk(term.to_owned()),
+            DatabaseConnection::Sqlite(sqlite) => {
+                match search::candidates(sqlite, &rarest.trigrams)? {
+                    Some(candidates) => Self::Candidates(term.to_owned(), candidates),
+                    None => Self::Walk(term.to_owned()),
+                }
+            }
+            // PostgreSQL chooses by itself.
+            DatabaseConnection::Postgres(_) => Self::Trigrams(term.to_owned(), rarest.trigrams),
         }))
     }
 }

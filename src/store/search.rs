@@ -14,6 +14,8 @@ use super::error::StoreError;
 const TRIGRAM_LENGTH_CHARACTERS: usize = 3;
 /// How many trigrams of a term are looked up: three rare ones together leave few rows.
 const TRIGRAMS_LOOKED_UP: usize = 3;
+/// A trigram that more than one in so many names has is common.
+const COMMON_FROM_ONE_IN: usize = 50;
 /// How long a sample of the names is used.
 const SAMPLE_LIFETIME: Duration = Duration::from_mins(1);
 /// A term with more candidates than this is common: walking the ordered index finds a page of matches sooner.
@@ -71,11 +73,21 @@ pub struct TrigramFrequencies(Arc<Mutex<Option<Sample>>>);
 
 struct Sample {
     taken_at: Instant,
-    counts: HashMap<String, u32>,
+    names: usize,
+    /// How many of the names have each trigram.
+    counts: HashMap<String, usize>,
+}
+
+/// The rarest trigrams of a term.
+pub struct Rarest {
+    /// Three at most.
+    pub trigrams: Vec<String>,
+    /// Whether even the rarest is common.
+    pub are_common: bool,
 }
 
 impl TrigramFrequencies {
-    /// The rarest trigrams of a term; none for terms too short to have one. An index that is asked for all of them goes through the rows
+    /// The rarest trigrams of a term; none when it is too short to have one. An index that is asked for all of them goes through the rows
     /// of the common ones, too: among a million names that takes ten times as long.
     ///
     /// # Errors
@@ -84,21 +96,23 @@ impl TrigramFrequencies {
         &self,
         connection: &mut DatabaseConnection,
         term: &str,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Rarest, StoreError> {
+        let mut are_common = false;
         let mut trigrams: Vec<String> = trigrams(&without_nul(term)).into_iter().collect();
-        if trigrams.len() <= TRIGRAMS_LOOKED_UP {
-            return Ok(trigrams);
-        }
-        if !self.is_fresh() {
-            let counts = sample(connection)?;
-            let taken_at = Instant::now();
-            *self.lock() = Some(Sample { taken_at, counts });
+        if !trigrams.is_empty() && !self.is_fresh() {
+            let sample = Sample::take(connection)?;
+            *self.lock() = Some(sample);
         }
         if let Some(sample) = &*self.lock() {
-            trigrams.sort_by_key(|trigram| sample.counts.get(trigram).copied().unwrap_or(0));
+            trigrams.sort_by_key(|trigram| sample.count(trigram));
+            let rarest = trigrams.first().map_or(0, |trigram| sample.count(trigram));
+            are_common = rarest > sample.names / COMMON_FROM_ONE_IN;
         }
         trigrams.truncate(TRIGRAMS_LOOKED_UP);
-        Ok(trigrams)
+        Ok(Rarest {
+            trigrams,
+            are_common,
+        })
     }
 
     fn is_fresh(&self) -> bool {
@@ -120,9 +134,30 @@ struct SampledName {
     name_key: String,
 }
 
-/// How many of about a thousand names, from everywhere in the table, have each trigram.
-fn sample(connection: &mut DatabaseConnection) -> Result<HashMap<String, u32>, StoreError> {
-    let names: Vec<SampledName> = match connection {
+impl Sample {
+    /// Looks at about a thousand names, from everywhere in the table.
+    fn take(connection: &mut DatabaseConnection) -> Result<Self, StoreError> {
+        let names = sampled_names(connection)?;
+        let mut counts = HashMap::new();
+        for name in &names {
+            for trigram in trigrams(&name.name_key) {
+                *counts.entry(trigram).or_default() += 1;
+            }
+        }
+        Ok(Self {
+            taken_at: Instant::now(),
+            names: names.len(),
+            counts,
+        })
+    }
+
+    fn count(&self, trigram: &str) -> usize {
+        self.counts.get(trigram).copied().unwrap_or(0)
+    }
+}
+
+fn sampled_names(connection: &mut DatabaseConnection) -> Result<Vec<SampledName>, StoreError> {
+    Ok(match connection {
         DatabaseConnection::Sqlite(sqlite) => diesel::sql_query(
             "WITH RECURSIVE
                  last (sequence) AS (SELECT max(sequence) FROM credentials),
@@ -139,14 +174,7 @@ fn sample(connection: &mut DatabaseConnection) -> Result<HashMap<String, u32>, S
              ) LIMIT 2000",
         )
         .load(postgres)?,
-    };
-    let mut counts = HashMap::new();
-    for name in names {
-        for trigram in trigrams(&name.name_key) {
-            *counts.entry(trigram).or_default() += 1;
-        }
-    }
-    Ok(counts)
+    })
 }
 
 #[derive(QueryableByName)]

@@ -149,15 +149,19 @@ pub fn insert_user(connection: &mut DatabaseConnection, user: &User) -> Result<(
     Ok(())
 }
 
-/// Replaces what tokens said of a user. Returns how many rows changed.
+/// Replaces what tokens said of a user, if that is still what a token of the time `before` said. Returns how many rows changed.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
 pub fn update_profile(
     connection: &mut DatabaseConnection,
     user: &User,
+    before: i64,
 ) -> Result<usize, StoreError> {
-    let changed = diesel::update(users::table.filter(users::id.eq(user.id.as_bytes().as_slice())))
+    let unchanged = users::table
+        .filter(users::id.eq(user.id.as_bytes().as_slice()))
+        .filter(users::profile_issued_at.eq(before));
+    let changed = diesel::update(unchanged)
         .set((
             users::name.eq(&user.profile.name),
             users::email.eq(&user.profile.email),

@@ -135,6 +135,8 @@ impl Writer {
 
 /// A job in the queue.
 trait Job: Send {
+    /// Whether somebody still waits for the answer.
+    fn is_awaited(&self) -> bool;
     /// Does the work, and says what is to become of it.
     fn run(&mut self, connection: &mut DatabaseConnection) -> Ran;
     /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
@@ -177,6 +179,10 @@ where
     T: Send,
     E: JobError,
 {
+    fn is_awaited(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
     fn run(&mut self, connection: &mut DatabaseConnection) -> Ran {
         let outcome: Result<_, E> = catch_unwind(AssertUnwindSafe(|| {
             let (value, changed) = (self.work)(connection)?;
@@ -272,6 +278,11 @@ fn run_batch(
     mut batch: Vec<Box<dyn Job>>,
     changes: &broadcast::Sender<Told>,
 ) {
+    // Who was told that the database cannot be reached, or went away, is not to find later that it was done after all.
+    batch.retain(|job| job.is_awaited());
+    if batch.is_empty() {
+        return;
+    }
     let end = match database {
         Database::Sqlite(_) => run_together(database, connection, &mut batch),
         Database::Postgres(_) => run_alone(database, connection, &mut batch),

@@ -1,7 +1,9 @@
 //! The endpoint as HTTP: methods, types, sizes, headers, health.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
@@ -1334,4 +1336,78 @@ async fn introspection_can_be_turned_off() {
             .data()["__typename"],
         "Query"
     );
+}
+
+/// Whoever changes the list in between must not see the ID of one credential with the name of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_list_that_is_asked_for_twice_is_read_once() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let done = AtomicBool::new(false);
+    let writing = async {
+        for number in 0..400 {
+            alice.create(&format!("n{number}")).await;
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    let reading = async {
+        let order = "orderBy: {field: CREATED_AT, direction: DESC}";
+        let queries = [
+            format!(
+                "{{ a: credentials({order}) {{ nodes {{ id }} }} a: credentials({order}) {{ nodes {{ name }} }} }}"
+            ),
+            format!(
+                "{{ ...A ...B }} fragment A on Query {{ a: credentials({order}) {{ nodes {{ id }} }} }} fragment B on Query {{ a: credentials({order}) {{ nodes {{ name }} }} }}"
+            ),
+            format!(
+                "{{ viewer {{ a: credentials({order}) {{ nodes {{ id }} }} }} viewer {{ ... {{ a: credentials({order}) {{ nodes {{ name }} }} }} }} }}"
+            ),
+        ];
+        let mut names = HashMap::new();
+        while !done.load(Ordering::Relaxed) {
+            for query in &queries {
+                let answer = alice.ask(query).await;
+                let root = answer.field();
+                let list = root.get("nodes").unwrap_or_else(|| &root["a"]["nodes"]);
+                for node in list.as_array().unwrap() {
+                    let (id, name) = (node["id"].to_string(), node["name"].to_string());
+                    assert_eq!(*names.entry(id).or_insert_with(|| name.clone()), name);
+                }
+            }
+        }
+        names.len()
+    };
+    let ((), seen) = tokio::join!(writing, reading);
+    assert!(seen > 20);
+}
+
+#[tokio::test]
+async fn fragments_on_several_types_are_merged_for_each() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    let id = alice.create("one").await;
+    let query = "query($id: ID!) { node(id: $id) { id ...C ... on Node { __typename ... on Credential { owner { name } } } ... on User { email } } } \
+                 fragment C on Credential { name owner { subject } }";
+    let answer = alice.ask_with(query, json!({ "id": id })).await;
+    let expected = json!({
+        "id": id, "name": "one", "__typename": "Credential", "owner": { "subject": "alice", "name": "alice" }
+    });
+    assert_eq!(*answer.field(), expected);
+    let mine = alice
+        .ask_with(query, json!({ "id": alice.id().await }))
+        .await;
+    assert_eq!(mine.field()["__typename"], "User");
+    // A field that fails fails once, wherever it stands.
+    for query in [
+        "{ viewer { id } viewer { credentials(after: \"x\") { nodes { id } } } }",
+        "{ viewer { credentials(after: \"x\") { nodes { id } } } viewer { id } }",
+    ] {
+        let answer = alice.ask(query).await;
+        assert_eq!(answer.codes(), ["BAD_USER_INPUT"]);
+        assert_eq!(answer.body["data"], json!({ "viewer": null }), "{query}");
+    }
+    let deprecated =
+        "query($d: Boolean) { __type(name: \"User\") { fields(includeDeprecated: $d) { name } } }";
+    let answer = alice.ask_with(deprecated, json!({ "d": null })).await;
+    assert!(answer.field()["fields"].as_array().unwrap().len() > 3);
 }

@@ -665,6 +665,20 @@ async fn a_subscription_is_streamed_to_who_takes_a_stream_at_all() {
             "text/event-stream; charset=utf-8"
         );
     }
+    // Where nothing can be followed, nothing begins.
+    let query =
+        "subscription($b: Boolean = true) { credentialChanged { action @include(if: $b) } }";
+    let body = json!({ "query": query, "variables": { "b": null } }).to_string();
+    let request = vera.request().header("accept", "text/event-stream");
+    let refused = request
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(refused.contains("BAD_USER_INPUT"), "{refused}");
     for accept in ["application/json, text/event-stream;q=0", "*/*"] {
         assert_eq!(ask(accept).await.unwrap().status(), 406);
     }
