@@ -219,15 +219,15 @@ impl<'a> Copy<'a> {
     /// # Errors
     /// [`StoreError::NotUnique`] when there are rows of another database; otherwise that one of both cannot be reached.
     pub fn carry(&mut self) -> Result<(), StoreError> {
-        // A target that is finished may have been served since: what was deleted there is not to come back.
-        if KeyringRow::last_key(self.to)?.is_some() {
-            return Ok(());
-        }
         // Data keys are random: a target that has others belongs to another database, and nothing is to be mixed with its rows.
         let own = DataKeyRow::read(self.from, None)?;
         let there = DataKeyRow::read(self.to, None)?;
         if !there.iter().all(|key| own.contains(key)) {
             return Err(StoreError::NotUnique);
+        }
+        // A target that is finished may have been served since: what was deleted there is not to come back.
+        if KeyringRow::last_key(self.to)?.is_some() {
+            return Ok(());
         }
         self.carry_table::<DataKeyRow>()?;
         self.carry_table::<UserRow>()?;

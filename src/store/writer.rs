@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::change;
 use super::connection::{Database, DatabaseConnection};
 use super::error::{Cause, JobError, StoreError};
-use super::listener::Listener;
+use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
 use crate::types::change::{CredentialChange, Told};
 
@@ -87,7 +87,15 @@ impl Writer {
             ),
         };
         let threads: Result<Vec<_>, StoreError> = (0..writers)
-            .map(|_| start_thread(database.clone(), messages.clone(), changes.clone()))
+            .map(|_| {
+                let listener = listener.as_ref().map(Listener::handle);
+                start_thread(
+                    database.clone(),
+                    messages.clone(),
+                    changes.clone(),
+                    listener,
+                )
+            })
             .collect();
         let ends = WriterThreads {
             threads: threads?,
@@ -137,6 +145,8 @@ impl Writer {
 trait Job: Send {
     /// Whether somebody still waits for the answer.
     fn is_awaited(&self) -> bool;
+    /// Whether its work changed what others follow.
+    fn has_changes(&self) -> bool;
     /// Does the work, and says what is to become of it.
     fn run(&mut self, connection: &mut DatabaseConnection) -> Ran;
     /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
@@ -181,6 +191,10 @@ where
 {
     fn is_awaited(&self) -> bool {
         !self.answer.is_closed()
+    }
+
+    fn has_changes(&self) -> bool {
+        matches!(&self.outcome, Some(Ok((_, changes))) if !changes.is_empty())
     }
 
     fn run(&mut self, connection: &mut DatabaseConnection) -> Ran {
@@ -234,6 +248,7 @@ fn start_thread(
     database: Database,
     messages: Receiver<Message>,
     changes: broadcast::Sender<Told>,
+    listener: Option<ListenerHandle>,
 ) -> Result<JoinHandle<()>, StoreError> {
     let mut connection = Some(database.connect()?);
     let batch_limit = match &database {
@@ -245,7 +260,13 @@ fn start_thread(
         .spawn(move || {
             while let Ok(Message::Job(first)) = messages.recv() {
                 let (batch, stop) = take_batch(first, &messages, batch_limit);
-                run_batch(&database, &mut connection, batch, &changes);
+                run_batch(
+                    &database,
+                    &mut connection,
+                    batch,
+                    &changes,
+                    listener.as_ref(),
+                );
                 if stop {
                     break;
                 }
@@ -277,6 +298,7 @@ fn run_batch(
     connection: &mut Option<DatabaseConnection>,
     mut batch: Vec<Box<dyn Job>>,
     changes: &broadcast::Sender<Told>,
+    listener: Option<&ListenerHandle>,
 ) {
     // Who was told that the database cannot be reached, or went away, is not to find later that it was done after all.
     batch.retain(|job| job.is_awaited());
@@ -287,6 +309,12 @@ fn run_batch(
         Database::Sqlite(_) => run_together(database, connection, &mut batch),
         Database::Postgres(_) => run_alone(database, connection, &mut batch),
     };
+    let is_told_elsewhere = matches!(end, End::SettledAndTold);
+    if let Some(listener) =
+        listener.filter(|_| is_told_elsewhere && batch.iter().any(|job| job.has_changes()))
+    {
+        listener.wait_until_told();
+    }
     for job in batch {
         job.answer(end, changes);
     }

@@ -180,6 +180,7 @@ async fn events_are_narrowed_by_each_part_of_the_filter() {
             vec!["CREDENTIAL_CREATED"],
         ),
         (json!({ "actorSubject": "nobody" }), vec![]),
+        (json!({ "actorSubject": "a\u{0}lice" }), vec![]),
         (
             json!({ "actions": ["CREDENTIAL_DELETED"] }),
             vec!["CREDENTIAL_DELETED"],

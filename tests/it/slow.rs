@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::Server;
 use crate::support::process::ServerProcess;
+use crate::support::{Server, database};
 
 const OF_EACH: usize = 166;
 /// Longer than the server allows, as the machine of a test may be busy: the benchmark `hostile` measures it.
@@ -272,6 +272,9 @@ fn a_server_out_of_descriptors_waits_and_serves_again() {
     let script = r#"ulimit -n 48; exec "$0" serve --listen 127.0.0.1:0 --data-dir "$1""#;
     command.args(["-c", script, env!("CARGO_BIN_EXE_credence")]);
     command.arg(&data);
+    if let Some(url) = database::url(&data) {
+        command.env("CREDENCE_DATABASE_URL", url);
+    }
     let server = ServerProcess::spawn(command, Stdio::from(log));
     let token = ServerProcess::token(&data, "vera", "viewer");
     let crowd: Vec<std::net::TcpStream> = (0..100)

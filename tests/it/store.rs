@@ -167,6 +167,55 @@ async fn a_job_that_fails_or_panics_undoes_itself_and_nothing_else() {
     );
 }
 
+#[tokio::test]
+async fn a_job_that_nobody_waits_for_any_more_is_not_done() {
+    let (_directory, database) = migrated();
+    let (store, end) = Store::open(&database).unwrap();
+    let writing = Arc::new(Barrier::new(2));
+    let going_on = Arc::new(Barrier::new(2));
+    let busy = {
+        let (writing, going_on) = (Arc::clone(&writing), Arc::clone(&going_on));
+        let store = store.clone();
+        tokio::spawn(async move {
+            let waits = store.write(move |_connection| {
+                writing.wait();
+                going_on.wait();
+                Ok::<(), StoreError>(())
+            });
+            waits.await
+        })
+    };
+    tokio::task::spawn_blocking(move || writing.wait())
+        .await
+        .unwrap();
+    {
+        let insert = |id: u8| {
+            store.write(move |connection| {
+                let row = format!("INSERT INTO deleted_credentials VALUES (x'{id:032x}', 'n', 0)");
+                connection.batch_execute(&row)?;
+                Ok::<(), StoreError>(())
+            })
+        };
+        // It is in the queue when it was first asked for an answer, and then nobody asks any more.
+        {
+            let mut left = std::pin::pin!(insert(1));
+            assert!(futures_util::FutureExt::now_or_never(&mut left).is_none());
+        }
+        let mut kept = std::pin::pin!(insert(2));
+        assert!(futures_util::FutureExt::now_or_never(&mut kept).is_none());
+        tokio::task::spawn_blocking(move || going_on.wait())
+            .await
+            .unwrap();
+        busy.await.unwrap().unwrap();
+        kept.await.unwrap();
+    }
+    drop(store);
+    tokio::task::spawn_blocking(|| end.finish()).await.unwrap();
+    let mut connection = database.connect().unwrap();
+    let done = "SELECT hex(id) AS line FROM deleted_credentials";
+    assert_eq!(lines(&mut connection, done), [format!("{:032x}", 2)]);
+}
+
 #[test]
 fn migrations_go_up_down_and_up_again() {
     let (_directory, database) = migrated();

@@ -702,3 +702,31 @@ async fn three_quarters_of_the_connections_may_be_streams() {
     assert_eq!(refused.status(), 503);
     vera.ask("{ viewer { id } }").await.data();
 }
+
+/// A page of any origin can open a socket, and the browser sends its cookies along: there are none that mean anything.
+#[tokio::test]
+async fn a_cookie_authenticates_no_handshake() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    for origin in ["https://evil.example.com", &server.url("")] {
+        let mut request = format!("ws://{}/graphql", server.address)
+            .into_client_request()
+            .unwrap();
+        let cookie = format!(
+            "session={}; Authorization=Bearer {}",
+            vera.token, vera.token
+        );
+        for (name, value) in [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("origin", origin),
+            ("cookie", &cookie),
+        ] {
+            let value = HeaderValue::from_str(value).unwrap();
+            request.headers_mut().insert(name, value);
+        }
+        let (stream, _response) = connect_async(request).await.unwrap();
+        let mut socket = Socket(stream);
+        socket.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.receive().await, Err(4403), "{origin}");
+    }
+}

@@ -133,6 +133,14 @@ async fn all_data_moves_to_postgresql_and_back_and_a_copy_that_was_broken_off_go
         let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
         assert_eq!(resolved["value"], *value);
     }
+    // What is deleted after the move stays deleted, whoever runs the copy again.
+    let (gone, _) = created.pop().unwrap();
+    let admin = token(&data, Some(&url), "ada", "admin");
+    ask(&server, &admin, delete, json!({ "id": gone })).await;
+    assert_refused(&copy(from, &url), 78, "differ in the table");
+    let query = "query($id: ID!) { credential(id: $id) { name } }";
+    let found = ask(&server, &admin, query, json!({ "id": gone })).await;
+    assert_eq!(found, Value::Null);
     drop(server);
 
     let back = directory.path().join("back");
