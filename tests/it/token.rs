@@ -477,7 +477,7 @@ async fn claims_that_are_forged_are_refused() {
         json!({ "exp": 253_402_300_799_i64 }),
         json!({ "exp": 1e300 }),
         json!({ "exp": true }),
-        json!({ "exp": now + 86_401 }),
+        json!({ "exp": now + 86_401, "iat": now }),
         json!({ "iat": now - 86_400, "exp": now + 60 }),
         json!({ "iat": now + 40 }),
         json!({ "iat": now.to_string() }),
