@@ -14,26 +14,19 @@
 
 #[path = "../../tests/it/support/hostile.rs"]
 mod hostile;
+#[path = "../support/outcome.rs"]
+mod outcome;
 #[path = "../../tests/it/support/process.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod process;
 mod slow;
-
-/// What the tests' processes ask for their database: here it is the file in the data directory.
-mod database {
-    use std::path::Path;
-
-    pub const fn url(_data_directory: &Path) -> Option<String> {
-        None
-    }
-}
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use process::ServerProcess;
+use process::{Place, ServerProcess};
 use tempfile::TempDir;
 
 const REPEATS: usize = 5;
@@ -46,24 +39,18 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let directory = TempDir::new().unwrap();
-    let server = ServerProcess::start(directory.path(), Stdio::null(), &[]);
-    let token = ServerProcess::token(directory.path(), "vera", "viewer");
+    let place = Place {
+        data: directory.path().to_owned(),
+        url: None,
+    };
+    let (server, token) = (
+        place.serve(Stdio::null(), &[]),
+        place.token("vera", "viewer"),
+    );
     let (slowest, growth_kib) = measure_documents(&server, &token);
     let slow_met = slow::measure(&server, &token);
     let met = slowest < TIME_AIM && growth_kib < MEMORY_AIM_KIB && slow_met;
-    println!(
-        "{}",
-        if met {
-            "All aims are met."
-        } else {
-            "An aim is missed."
-        }
-    );
-    if met {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    outcome::tell(met)
 }
 
 /// The slowest document's median time, and how much memory the server has more after all of them.

@@ -10,7 +10,6 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,21 +22,14 @@ use tempfile::TempDir;
 #[path = "../../tests/it/support/cluster.rs"]
 mod cluster;
 mod names;
+#[path = "../support/outcome.rs"]
+mod outcome;
 #[path = "../../tests/it/support/process.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod process;
 
-/// What the tests' processes ask for their database: here it is given with each command.
-mod database {
-    use std::path::Path;
-
-    pub const fn url(_data_directory: &Path) -> Option<String> {
-        None
-    }
-}
-
 use cluster::Cluster;
-use process::{ServerProcess, credence, stdout};
+use process::{Place, ServerProcess};
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 1_000_000;
@@ -91,45 +83,14 @@ fn main() -> ExitCode {
             met = false;
         }
     }
-    println!(
-        "{}",
-        if met {
-            "All aims are met."
-        } else {
-            "An aim is missed."
-        }
-    );
-    if met {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    outcome::tell(met)
 }
 
-/// Where a server has its keys and its database.
-struct Place {
-    data: PathBuf,
-    url: Option<String>,
-}
-
-impl Place {
-    fn arguments<'a>(&'a self, first: &[&'a str]) -> Vec<&'a str> {
-        let mut all = first.to_vec();
-        all.extend(["--data-dir", self.data.to_str().unwrap()]);
-        all.extend(self.url.iter().flat_map(|url| ["--database-url", url]));
-        all
-    }
-
-    fn serve(&self) -> ServerProcess {
-        let arguments = self.arguments(&["serve", "--listen", "127.0.0.1:0"]);
-        ServerProcess::spawn(credence(&arguments), Stdio::null())
-    }
-
-    fn database(&self) -> Database {
-        match &self.url {
-            Some(url) => Database::Postgres(PostgresUrl::parse(url).unwrap()),
-            None => Database::Sqlite(self.data.join("credence.db")),
-        }
+/// The database itself, to fill it.
+fn database(place: &Place) -> Database {
+    match &place.url {
+        Some(url) => Database::Postgres(PostgresUrl::parse(url).unwrap()),
+        None => Database::Sqlite(place.data.join("credence.db")),
     }
 }
 
@@ -184,12 +145,10 @@ struct Client {
 
 impl Client {
     fn of(place: &Place) -> Self {
-        let server = place.serve();
-        let arguments = place.arguments(&["token", "--sub", "vera", "--role", "viewer"]);
-        let token = stdout(&credence(&arguments).output().unwrap());
+        let server = place.serve(Stdio::null(), &[]);
         Self {
             stream: TcpStream::connect(&server.address).unwrap(),
-            token: token.trim().to_owned(),
+            token: place.token("vera", "viewer"),
             _server: server,
         }
     }
@@ -255,8 +214,8 @@ fn rare_terms(names: &[String]) -> Vec<String> {
 
 /// Makes the rows: the server makes the tables.
 fn fill(place: &Place, names: &[String]) {
-    drop(place.serve());
-    let mut connection = place.database().connect().unwrap();
+    drop(place.serve(Stdio::null(), &[]));
+    let mut connection = database(place).connect().unwrap();
     let bytes = |hex: &str| match &place.url {
         None => format!("x'{hex}'"),
         Some(_) => format!("'\\x{hex}'"),

@@ -1,22 +1,25 @@
 //! From a request to an answer: the document is checked, its variables are coerced, it is executed, and its errors are
 //! translated.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use apollo_compiler::ast::OperationType;
 use apollo_compiler::executable::Operation;
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Selection};
-use async_graphql::{Name, Request, Value, Variables};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, Selection,
+};
+use async_graphql::{Name, Pos, Positioned, Request, Value, Variables};
 use futures_util::{FutureExt, Stream, StreamExt};
 
-use super::absent_variable::leave_out_absent;
+use super::absent_variable::AbsentVariables;
 use super::document::{CheckedDocument, Documents};
 use super::document_nodes;
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
-use super::merged_field::merge_fields;
+use super::merged_field::Merge;
 use super::null_variable::{self, FailedField};
 use super::response::{ERROR_LIMIT, GraphqlResponse, ResponseError, translate_response};
 use super::variable;
@@ -123,14 +126,19 @@ impl Api {
         }
         document_nodes::check(&document.validated, operation, &variables)
             .map_err(GraphqlResponse::refused)?;
-        let mut parsed = only_operation(&document.parsed, request.operation_name.as_deref())
+        let merge = Merge {
+            schema: self.documents.schema(),
+            fragments: &document.parsed.fragments,
+            variables: &variables,
+            absent: AbsentVariables::of(operation, &variables),
+        };
+        let mut executed = named(&document.parsed, request.operation_name.as_deref())
+            .and_then(|parsed| merge.operation(parsed))
             .ok_or_else(fault)?;
-        leave_out_absent(&mut parsed, operation, &variables);
-        merge_fields(self.documents.schema(), &mut parsed, &variables).ok_or_else(fault)?;
-        leave_out_failed(&mut parsed, &failed);
+        leave_out_failed(&mut executed, &failed);
         Ok(PreparedRequest {
             kind: operation.operation_type,
-            request: assemble(parsed, variables),
+            request: assemble(executed, variables),
             failed,
         })
     }
@@ -216,36 +224,27 @@ fn unknown_operation(named: bool) -> ApiError {
     ApiError::new(ErrorCode::OperationResolutionFailure, message)
 }
 
-/// The document with the one operation that is executed.
-fn only_operation(parsed: &ExecutableDocument, name: Option<&str>) -> Option<ExecutableDocument> {
+/// The operation that is executed.
+fn named<'a>(
+    parsed: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Option<&'a OperationDefinition> {
     let operation = match (&parsed.operations, name) {
         (DocumentOperations::Single(operation), _) => operation,
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
         (DocumentOperations::Multiple(operations), None) => operations.values().next()?,
     };
-    Some(ExecutableDocument {
-        operations: DocumentOperations::Single(operation.clone()),
-        fragments: parsed.fragments.clone(),
-    })
+    Some(&operation.node)
 }
 
 /// Takes out the root fields that cannot be executed.
-fn leave_out_failed(parsed: &mut ExecutableDocument, failed: &[FailedField]) {
-    if failed.is_empty() {
-        return;
-    }
-    if let DocumentOperations::Single(operation) = &mut parsed.operations {
-        let is_failed = |key: &str| failed.iter().any(|field| field.response_key == key);
-        operation
-            .node
-            .selection_set
-            .node
-            .items
-            .retain(|selection| match &selection.node {
-                Selection::Field(field) => !is_failed(&field.node.response_key().node),
-                _ => true,
-            });
-    }
+fn leave_out_failed(operation: &mut OperationDefinition, failed: &[FailedField]) {
+    let is_failed = |key: &str| failed.iter().any(|field| field.response_key == key);
+    let selections = &mut operation.selection_set.node.items;
+    selections.retain(|selection| match &selection.node {
+        Selection::Field(field) => !is_failed(&field.node.response_key().node),
+        _ => true,
+    });
 }
 
 /// Puts the fields that were not executed into the answer: null, each with its error.
@@ -266,8 +265,11 @@ fn add_failed(answer: &mut GraphqlResponse, failed: Vec<FailedField>) {
     answer.errors.truncate(ERROR_LIMIT);
 }
 
-fn assemble(parsed: ExecutableDocument, variables: Variables) -> Request {
+fn assemble(operation: OperationDefinition, variables: Variables) -> Request {
     let mut request = Request::new(String::new()).variables(variables);
-    request.set_parsed_query(parsed);
+    request.set_parsed_query(ExecutableDocument {
+        operations: DocumentOperations::Single(Positioned::new(operation, Pos::default())),
+        fragments: HashMap::new(),
+    });
     request
 }

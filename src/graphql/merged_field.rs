@@ -6,48 +6,23 @@ use std::collections::HashMap;
 use apollo_compiler::Schema;
 use apollo_compiler::schema::ExtendedType;
 use async_graphql::parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, InlineFragment,
-    OperationType, Selection, SelectionSet, TypeCondition,
+    Directive, Field, FragmentDefinition, InlineFragment, OperationDefinition, OperationType,
+    Selection, SelectionSet, TypeCondition,
 };
 use async_graphql::{Name, Pos, Positioned, Value, Variables};
 
-/// Merges the fields of the one operation of a document, at every level. Fragments are put in the place of their spreads, and what the
-/// variables skip is left out. `None` when the document does not fit the schema, which was checked before.
-pub fn merge_fields(
-    schema: &Schema,
-    document: &mut ExecutableDocument,
-    variables: &Variables,
-) -> Option<()> {
-    let ExecutableDocument {
-        operations,
-        fragments,
-    } = document;
-    let DocumentOperations::Single(operation) = operations else {
-        return None;
-    };
-    let operation = &mut operation.node;
-    let definition = &schema.schema_definition;
-    let root = match operation.ty {
-        OperationType::Query => &definition.query,
-        OperationType::Mutation => &definition.mutation,
-        OperationType::Subscription => &definition.subscription,
-    };
-    let merge = Merge {
-        schema,
-        fragments,
-        variables,
-    };
-    let root = root.as_ref()?;
-    let merged = merge.selections(root, &[&operation.selection_set.node])?;
-    operation.selection_set.node.items = merged;
-    fragments.clear();
-    Some(())
-}
+use super::absent_variable::AbsentVariables;
 
-struct Merge<'a> {
-    schema: &'a Schema,
-    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    variables: &'a Variables,
+/// How an operation is made into what is executed.
+pub struct Merge<'a> {
+    /// What it was checked against.
+    pub schema: &'a Schema,
+    /// The fragments of its document.
+    pub fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    /// Its variables.
+    pub variables: &'a Variables,
+    /// Those that leave arguments out.
+    pub absent: AbsentVariables<'a>,
 }
 
 /// A field, and what is selected in it wherever it stands.
@@ -57,6 +32,25 @@ struct Merged<'a> {
 }
 
 impl<'a> Merge<'a> {
+    /// The operation with the fields of one name merged, at every level. Fragments are put in the place of their spreads, and what the
+    /// variables skip is left out. `None` when it does not fit the schema, which was checked before.
+    pub fn operation(&self, operation: &'a OperationDefinition) -> Option<OperationDefinition> {
+        let roots = &self.schema.schema_definition;
+        let root = match operation.ty {
+            OperationType::Query => &roots.query,
+            OperationType::Mutation => &roots.mutation,
+            OperationType::Subscription => &roots.subscription,
+        };
+        let set = &operation.selection_set;
+        let items = self.selections(root.as_ref()?, &[&set.node])?;
+        Some(OperationDefinition {
+            ty: operation.ty,
+            variable_definitions: operation.variable_definitions.clone(),
+            directives: Vec::new(),
+            selection_set: Positioned::new(SelectionSet { items }, set.pos),
+        })
+    }
+
     /// The selections in an object. What may be an object of several types is written down for each of them.
     fn selections(
         &self,
@@ -118,14 +112,24 @@ impl<'a> Merge<'a> {
     }
 
     fn field(&self, object: &str, merged: &Merged<'a>) -> Option<Positioned<Selection>> {
-        let mut field = merged.field.clone();
-        field.node.directives.clear();
-        if !field.node.selection_set.node.items.is_empty() {
-            let definition = self.schema.type_field(object, &field.node.name.node).ok()?;
-            let ty = definition.ty.inner_named_type();
-            field.node.selection_set.node.items = self.selections(ty, &merged.selections)?;
-        }
-        Some(Positioned::new(Selection::Field(field.clone()), field.pos))
+        let field = &merged.field.node;
+        let set = &field.selection_set;
+        let items = if set.node.items.is_empty() {
+            Vec::new()
+        } else {
+            let definition = self.schema.type_field(object, &field.name.node).ok()?;
+            self.selections(definition.ty.inner_named_type(), &merged.selections)?
+        };
+        let whole = Field {
+            alias: field.alias.clone(),
+            name: field.name.clone(),
+            arguments: self.absent.without(&field.arguments),
+            directives: Vec::new(),
+            selection_set: Positioned::new(SelectionSet { items }, set.pos),
+        };
+        let position = merged.field.pos;
+        let selection = Selection::Field(Positioned::new(whole, position));
+        Some(Positioned::new(selection, position))
     }
 
     fn applies(&self, condition: &TypeCondition, object: &str) -> bool {

@@ -123,6 +123,7 @@ async fn serve_connection(
     let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
     let remote = RemoteAddr(peer.into());
     let requests = Requests::default();
+    let of_connection = requests.clone();
     let stream = ConnectionStream::new(stream, place.clone(), requests.clone(), HEADER_TIMEOUT);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let is_ambiguous = requests.begin();
@@ -155,6 +156,10 @@ async fn serve_connection(
     tokio::select! {
         _ended = connection.as_mut() => return,
         () = stopped(&mut stop) => {}
+    }
+    // A request that has not come whole has not begun, and is not waited for.
+    if of_connection.is_within_header() {
+        return;
     }
     connection.as_mut().graceful_shutdown();
     let _ended = connection.await;

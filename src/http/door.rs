@@ -82,7 +82,7 @@ fn check(request: &Request) -> Result<(), Failure> {
     }
     if request.extensions().get::<AmbiguousLength>().is_some() {
         return Err(Failure::BadRequest(
-            "There are both Content-Length and Transfer-Encoding.",
+            "The end of the body must be told once: by Content-Length, or by Transfer-Encoding: chunked.",
         ));
     }
     Ok(())

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use super::connection::HEADER_LIMIT_BYTES;
 
-/// Marks a request that says twice where its body ends.
+/// Marks a request that says in another way than every server understands where its body ends: twice, or by a coding that hyper passes
+/// over.
 #[derive(Clone, Copy)]
 pub struct AmbiguousLength;
 
@@ -22,7 +23,7 @@ pub struct Framing {
     part: Part,
     // What has come of the header that has not ended.
     header: Vec<u8>,
-    // Of each header that has come whole and was not taken: whether it is ambiguous.
+    // Of each header that has come whole and was not taken: whether the length of its body is ambiguous.
     whole: VecDeque<bool>,
 }
 
@@ -63,7 +64,7 @@ impl Framing {
         }
     }
 
-    /// Takes the header that is to be answered next: whether it says twice where its body ends. `None` when none has come.
+    /// Takes the header that is to be answered next: whether the length of its body is ambiguous. `None` when none has come.
     pub fn next_header(&mut self) -> Option<bool> {
         self.whole.pop_front()
     }
@@ -117,9 +118,15 @@ impl Framing {
 
     fn end_header(&mut self) {
         let header = std::mem::take(&mut self.header);
-        let length = field(&header, b"content-length");
-        let is_chunked = field(&header, b"transfer-encoding").is_some();
-        self.whole.push_back(is_chunked && length.is_some());
+        let length = fields(&header, b"content-length").next();
+        let mut codings = fields(&header, b"transfer-encoding");
+        let coding = codings.next();
+        let is_chunked = coding.is_some();
+        let is_plain = coding.is_none_or(|coding| {
+            coding.trim_ascii().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+        });
+        self.whole
+            .push_back(!is_plain || is_chunked && length.is_some());
         self.part = match length {
             None if is_chunked => Part::next_chunk(),
             None => Part::Header,
@@ -183,9 +190,9 @@ impl Part {
     }
 }
 
-/// The value of the first field of a name.
-fn field<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    header.split(|byte| *byte == b'\n').find_map(|line| {
+/// The values of the fields of a name.
+fn fields<'a>(header: &'a [u8], name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    header.split(|byte| *byte == b'\n').filter_map(|line| {
         let (found, rest) = line.split_at_checked(name.len())?;
         let value = rest.strip_prefix(b":")?;
         found.eq_ignore_ascii_case(name).then_some(value)

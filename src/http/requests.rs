@@ -22,7 +22,7 @@ impl Requests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request is to be answered. Returns whether it says twice where its body ends.
+    /// A request is to be answered. Returns whether the length of its body is ambiguous.
     pub fn begin(&self) -> bool {
         let mut state = self.state();
         state.has_begun = true;
@@ -49,6 +49,12 @@ impl Requests {
         state.framing.take(come);
         let is_first = !state.has_begun && !state.framing.has_whole_header();
         is_first || (!state.is_under_way && state.framing.is_within_header())
+    }
+
+    /// Whether a header has begun that has not ended: no request is lost with it.
+    pub fn is_within_header(&self) -> bool {
+        let state = self.state();
+        !state.is_under_way && state.framing.is_within_header()
     }
 
     /// Whether what is sent are answers to requests.

@@ -4,33 +4,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::client::{CREATE, RESOLVE, ask};
 use crate::support::process::{ServerProcess, credence, run, stderr};
 use crate::support::{holds_marker, secret};
-
-async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
-    let client = reqwest::Client::new();
-    let request = client
-        .post(format!("http://{}/graphql", server.address))
-        .bearer_auth(token)
-        .header("content-type", "application/json")
-        .body(json!({ "query": query, "variables": variables }).to_string());
-    let bytes = request.send().await.unwrap().bytes().await.unwrap();
-    let answer: Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(answer.get("errors"), None, "{answer}");
-    answer["data"]
-        .as_object()
-        .unwrap()
-        .values()
-        .next()
-        .unwrap()
-        .clone()
-}
-
-const CREATE: &str = "mutation($name: String!, $value: String!) { createCredential(input: {name: $name, value: $value}) { credential { id } userErrors { code } } }";
-const RESOLVE: &str = "mutation($id: ID!) { resolveCredential(input: {credentialId: $id, consumer: {kind: WORKFLOW, externalId: \"w\"}}) { value } }";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_load_has_all_that_was_acknowledged_before_and_opens_with_the_master_key() {

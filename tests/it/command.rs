@@ -661,6 +661,27 @@ fn a_stopped_server_answers_what_is_under_way_and_leaves_one_file() {
     );
 }
 
+/// It would have ten seconds for the rest.
+#[test]
+fn a_stopping_server_does_not_wait_for_a_header_that_has_only_begun() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let mut server = ServerProcess::start(&data, Stdio::null(), &[]);
+    let token = ServerProcess::token(&data, "alice", "editor");
+    let mut half = TcpStream::connect(&server.address).unwrap();
+    half.write_all(b"POST /graphql HT").unwrap();
+    // An answer to a later request shows that the server has read the half of the header.
+    assert!(request(&server.address, &token, "{}").starts_with("HTTP/1.1 400"));
+    server.signal("TERM");
+    let told = Instant::now();
+    assert!(server.child.wait().unwrap().success());
+    assert!(
+        told.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        told.elapsed()
+    );
+}
+
 #[test]
 fn the_log_is_for_people_or_json_and_stands_on_standard_error() {
     let directory = directory();

@@ -908,6 +908,18 @@ async fn requests_that_two_servers_could_understand_differently_are_refused() {
             400,
         ),
         (
+            format!("Host: x\r\n{json}\r\nTransfer-Encoding: gzip, chunked"),
+            chunked.as_str(),
+            400,
+        ),
+        (
+            format!(
+                "Host: x\r\n{json}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked"
+            ),
+            chunked.as_str(),
+            400,
+        ),
+        (
             format!("Host: x\r\n{json}\r\nContent-Length: -1"),
             QUERY,
             400,

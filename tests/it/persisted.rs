@@ -7,6 +7,7 @@ use credence::crypto::digest::sha256;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::client::ask;
 use crate::support::process::ServerProcess;
 use crate::support::{Answer, Person, Server, secret};
 
@@ -183,20 +184,14 @@ async fn documents_that_are_remembered_take_a_bounded_amount_of_memory() {
     let data = directory.path().join("data");
     let server = ServerProcess::start(&data, Stdio::null(), &[]);
     let token = ServerProcess::token(&data, "vera", "viewer");
-    let client = reqwest::Client::new();
-    let ask = async |number: usize| {
+    let ask_for = async |number: usize| {
         let query = format!("query q{number} {{ viewer {{ {} }} }}", "id ".repeat(990));
-        let request = client
-            .post(format!("http://{}/graphql", server.address))
-            .bearer_auth(&token)
-            .header("content-type", "application/json")
-            .body(json!({ "query": query }).to_string());
-        assert_eq!(request.send().await.unwrap().status(), 200);
+        ask(&server, &token, &query, json!({})).await;
     };
-    ask(0).await;
+    ask_for(0).await;
     let before = memory_kib(server.child.id());
     for number in 1..=500 {
-        ask(number).await;
+        ask_for(number).await;
     }
     let grown = memory_kib(server.child.id()) - before;
     assert!(grown < 128 * 1024, "{grown} KiB more are used");
@@ -215,19 +210,13 @@ async fn a_document_is_checked_once() {
         &["--log", "credence::graphql=debug"],
     );
     let token = ServerProcess::token(&data, "vera", "viewer");
-    let client = reqwest::Client::new();
     for query in [
         "{ viewer { id } }",
         "{ viewer { name } }",
         "{ viewer { id } }",
         "{ viewer { id } }",
     ] {
-        let request = client
-            .post(format!("http://{}/graphql", server.address))
-            .bearer_auth(&token)
-            .header("content-type", "application/json")
-            .body(json!({ "query": query }).to_string());
-        assert_eq!(request.send().await.unwrap().status(), 200);
+        ask(&server, &token, query, json!({})).await;
     }
     let log = std::fs::read_to_string(log_path).unwrap();
     assert_eq!(log.matches("a document was checked").count(), 2, "{log}");

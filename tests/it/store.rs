@@ -1,17 +1,19 @@
 //! The database: its settings on every connection, its migrations, its tables.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Barrier};
 
 use credence::store::Store;
 use credence::store::connection::{Database, DatabaseConnection};
-use credence::store::error::{Cause, StoreError};
+use credence::store::error::StoreError;
 use credence::store::migration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use tempfile::TempDir;
+
+use crate::support::store::{check_jobs, check_migrations, known_columns, lines};
 
 fn migrated() -> (TempDir, Database) {
     let directory = TempDir::new().unwrap();
@@ -26,12 +28,6 @@ struct Number {
     number: i64,
 }
 
-#[derive(QueryableByName)]
-struct Line {
-    #[diesel(sql_type = Text)]
-    line: String,
-}
-
 fn number(connection: &mut DatabaseConnection, query: &str) -> i64 {
     let DatabaseConnection::Sqlite(sqlite) = connection else {
         panic!("these tests are about SQLite");
@@ -40,14 +36,6 @@ fn number(connection: &mut DatabaseConnection, query: &str) -> i64 {
         .get_result::<Number>(sqlite)
         .unwrap()
         .number
-}
-
-fn lines(connection: &mut DatabaseConnection, query: &str) -> Vec<String> {
-    let DatabaseConnection::Sqlite(sqlite) = connection else {
-        panic!("these tests are about SQLite");
-    };
-    let rows: Vec<Line> = diesel::sql_query(query).load(sqlite).unwrap();
-    rows.into_iter().map(|row| row.line).collect()
 }
 
 /// What must hold on a connection, whichever it is.
@@ -133,38 +121,7 @@ async fn every_pooled_connection_and_the_writer_have_the_settings_and_the_cascad
 #[tokio::test]
 async fn a_job_that_fails_or_panics_undoes_itself_and_nothing_else() {
     let (_directory, database) = migrated();
-    let (store, end) = Store::open(&database).unwrap();
-    let insert = |id: u8, outcome: fn() -> Result<(), StoreError>| {
-        store.write(move |connection| {
-            let row = format!("INSERT INTO deleted_credentials VALUES (x'{id:032x}', 'n', 0)");
-            connection.batch_execute(&row)?;
-            outcome()
-        })
-    };
-    let jobs = (0..90).map(|id| match id % 3 {
-        0 => insert(id, || Ok(())),
-        1 => insert(id, || Err(StoreError::NotUnique)),
-        _ => insert(id, || panic!("a job that panics")),
-    });
-    let outcomes = futures_util::future::join_all(jobs).await;
-    for (id, outcome) in outcomes.into_iter().enumerate() {
-        let expected = [
-            Ok(()),
-            Err(StoreError::NotUnique),
-            Err(StoreError::Internal(Cause("a panic in a job"))),
-        ];
-        assert_eq!(outcome, expected[id % 3]);
-    }
-    drop(store);
-    tokio::task::spawn_blocking(|| end.finish()).await.unwrap();
-    let mut connection = database.connect().unwrap();
-    assert_eq!(
-        number(
-            &mut connection,
-            "SELECT count(*) AS number FROM deleted_credentials"
-        ),
-        30
-    );
+    check_jobs(&database).await;
 }
 
 #[tokio::test]
@@ -219,15 +176,8 @@ async fn a_job_that_nobody_waits_for_any_more_is_not_done() {
 #[test]
 fn migrations_go_up_down_and_up_again() {
     let (_directory, database) = migrated();
-    let mut connection = database.connect().unwrap();
     let tables = "SELECT name AS line FROM sqlite_schema WHERE name NOT LIKE '\\_\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' ORDER BY name";
-    let before = lines(&mut connection, tables);
-    assert!(before.contains(&"credentials".to_owned()));
-    migration::revert_all(&mut connection).unwrap();
-    assert_eq!(lines(&mut connection, tables), Vec::<String>::new());
-    assert!(migration::migrate(&mut connection).unwrap() > 0);
-    assert_eq!(lines(&mut connection, tables), before);
-    assert_eq!(migration::migrate(&mut connection).unwrap(), 0);
+    check_migrations(&database, tables);
 }
 
 fn migration_folders(backend: &str) -> BTreeSet<String> {
@@ -271,16 +221,6 @@ fn the_embedded_migrations_are_those_on_disk_and_both_databases_have_the_same() 
 fn the_tables_are_those_that_diesel_knows() {
     let (_directory, database) = migrated();
     let mut connection = database.connect().unwrap();
-    let source = std::fs::read_to_string(source_path("src/store/schema.rs")).unwrap();
-    let mut known: Vec<String> = Vec::new();
-    for block in source.split("diesel::table! {").skip(1) {
-        let body = block.split("\n}\n").next().unwrap();
-        let table = body.trim().split(' ').next().unwrap();
-        let columns = body
-            .lines()
-            .filter_map(|line| line.trim().strip_suffix(',')?.split_once(" -> "));
-        known.extend(columns.map(|(column, ty)| format!("{table}.{column} {ty}")));
-    }
     let query = "
         SELECT t.name || '.' || c.name || ' ' || CASE WHEN c.\"notnull\" THEN c.type ELSE 'Nullable<' || c.type || '>' END AS line
         FROM pragma_table_list t JOIN pragma_table_info(t.name) c
@@ -296,15 +236,11 @@ fn the_tables_are_those_that_diesel_knows() {
         })
         .collect();
     // SQLite has one type of integer; PostgreSQL, for which the types are, has two.
-    let known: Vec<String> = known
+    let known: Vec<String> = known_columns()
         .into_iter()
         .map(|line| line.replace("BigInt", "Integer"))
         .collect();
     assert_eq!(known, found);
-}
-
-fn source_path(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// The page and the search of a large table are read by an index, and never by going through all of it.

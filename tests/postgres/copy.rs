@@ -8,58 +8,21 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::client::{CREATE, RESOLVE, ask};
 use crate::support::cluster::Cluster;
-use crate::support::process::{ServerProcess, credence, run, stderr};
+use crate::support::process::{Place, ServerProcess, run, stderr};
 use crate::support::{database, holds_marker, secret};
 
-async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
-    let client = reqwest::Client::new();
-    let request = client
-        .post(format!("http://{}/graphql", server.address))
-        .bearer_auth(token)
-        .header("content-type", "application/json")
-        .body(json!({ "query": query, "variables": variables }).to_string());
-    let bytes = request.send().await.unwrap().bytes().await.unwrap();
-    let answer: Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(answer.get("errors"), None, "{answer}");
-    answer["data"]
-        .as_object()
-        .unwrap()
-        .values()
-        .next()
-        .unwrap()
-        .clone()
+/// The keys of a data directory, with its SQLite file, or with PostgreSQL at a URL.
+fn place(data: &Path, url: Option<&str>) -> Place {
+    Place {
+        data: data.to_owned(),
+        url: url.map(str::to_owned),
+    }
 }
 
-const CREATE: &str = "mutation($name: String!, $value: String!) { createCredential(input: {name: $name, value: $value}) { credential { id } userErrors { code } } }";
-const RESOLVE: &str = "mutation($id: ID!) { resolveCredential(input: {credentialId: $id, consumer: {kind: WORKFLOW, externalId: \"w\"}}) { value } }";
-
-/// A server over the SQLite file of a data directory, or, with a URL, over PostgreSQL with the keys of that directory.
-fn serve(data: &Path, url: Option<&str>) -> ServerProcess {
-    let mut arguments = vec![
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        data.to_str().unwrap(),
-    ];
-    arguments.extend(url.iter().flat_map(|url| ["--database-url", url]));
-    ServerProcess::spawn(credence(&arguments), Stdio::null())
-}
-
-fn token(data: &Path, url: Option<&str>, subject: &str, role: &str) -> String {
-    let mut arguments = vec![
-        "token",
-        "--sub",
-        subject,
-        "--role",
-        role,
-        "--data-dir",
-        data.to_str().unwrap(),
-    ];
-    arguments.extend(url.iter().flat_map(|url| ["--database-url", url]));
-    let output = run(&arguments);
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+fn serve(place: &Place) -> ServerProcess {
+    place.serve(Stdio::null(), &[])
 }
 
 fn copy(from: &str, to: &str) -> Output {
@@ -76,8 +39,8 @@ fn assert_refused(output: &Output, code: i32, words: &str) {
 async fn all_data_moves_to_postgresql_and_back_and_a_copy_that_was_broken_off_goes_on() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
-    let server = serve(&data, None);
-    let admin = token(&data, None, "ada", "admin");
+    let server = serve(&place(&data, None));
+    let admin = place(&data, None).token("ada", "admin");
     let mut created = Vec::new();
     for number in 0..40 {
         let name = format!("n{number} – 名前");
@@ -125,17 +88,17 @@ async fn all_data_moves_to_postgresql_and_back_and_a_copy_that_was_broken_off_go
     // Another time there is nothing to do.
     assert!(copy(from, &url).status.success());
 
-    let server = serve(&data, Some(&url));
-    let admin = token(&data, Some(&url), "ada", "admin");
+    let server = serve(&place(&data, Some(&url)));
+    let admin = place(&data, Some(&url)).token("ada", "admin");
     assert_eq!(ask(&server, &admin, events, json!({})).await, log);
-    let runtime = token(&data, Some(&url), "runtime", "runtime");
+    let runtime = place(&data, Some(&url)).token("runtime", "runtime");
     for (id, value) in &created {
         let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
         assert_eq!(resolved["value"], *value);
     }
     // What is deleted after the move stays deleted, whoever runs the copy again.
     let (gone, _) = created.pop().unwrap();
-    let admin = token(&data, Some(&url), "ada", "admin");
+    let admin = place(&data, Some(&url)).token("ada", "admin");
     ask(&server, &admin, delete, json!({ "id": gone })).await;
     assert_refused(&copy(from, &url), 78, "differ in the table");
     let query = "query($id: ID!) { credential(id: $id) { name } }";
@@ -150,14 +113,14 @@ async fn all_data_moves_to_postgresql_and_back_and_a_copy_that_was_broken_off_go
     for key in ["master.key", "signing.key"] {
         std::fs::copy(data.join(key), back.join(key)).unwrap();
     }
-    let server = serve(&back, None);
-    let runtime = token(&back, None, "runtime", "runtime");
+    let server = serve(&place(&back, None));
+    let runtime = place(&back, None).token("runtime", "runtime");
     for (id, value) in &created {
         let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
         assert_eq!(resolved["value"], *value);
     }
     // A search walks the index that SQLite keeps by itself.
-    let admin = token(&back, None, "ada", "admin");
+    let admin = place(&back, None).token("ada", "admin");
     let found = ask(
         &server,
         &admin,
@@ -181,9 +144,9 @@ async fn what_is_not_the_same_on_both_sides_is_told() {
         directory.path().join("data"),
         directory.path().join("other"),
     );
-    for place in [&data, &other] {
-        let server = serve(place, None);
-        let admin = token(place, None, "ada", "admin");
+    for directory in [&data, &other] {
+        let server = serve(&place(directory, None));
+        let admin = place(directory, None).token("ada", "admin");
         ask(
             &server,
             &admin,
@@ -224,8 +187,8 @@ async fn a_dump_of_postgresql_is_restored_and_opens_with_the_master_key() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let url = cluster.url();
-    let server = serve(&data, Some(&url));
-    let admin = token(&data, Some(&url), "ada", "admin");
+    let server = serve(&place(&data, Some(&url)));
+    let admin = place(&data, Some(&url)).token("ada", "admin");
     let variables = json!({ "name": "dumped", "value": secret("dumped") });
     let created = ask(&server, &admin, CREATE, variables).await;
     drop(server);
@@ -245,8 +208,8 @@ async fn a_dump_of_postgresql_is_restored_and_opens_with_the_master_key() {
     let arguments = [into.as_str(), "--no-owner", dump.to_str().unwrap()];
     let done = cluster.programs.run("pg_restore", &arguments);
     assert!(done.status.success(), "{done:?}");
-    let server = serve(&data, Some(&restored));
-    let runtime = token(&data, Some(&restored), "runtime", "runtime");
+    let server = serve(&place(&data, Some(&restored)));
+    let runtime = place(&data, Some(&restored)).token("runtime", "runtime");
     let id = &created["credential"]["id"];
     let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
     assert_eq!(resolved["value"], secret("dumped"));

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::secrecy::use_values;
 use crate::support::cluster::Cluster;
 use crate::support::holds_marker;
-use crate::support::process::{ServerProcess, credence};
+use crate::support::process::Place;
 
 /// The most that a server can log.
 pub const LOG_EVERYTHING: [&str; 4] = [
@@ -21,26 +21,16 @@ pub const LOG_EVERYTHING: [&str; 4] = [
 async fn neither_the_log_nor_a_file_of_postgresql_holds_a_value() {
     let cluster = Cluster::start(&LOG_EVERYTHING).unwrap();
     let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let (path, url) = (data.to_str().unwrap(), cluster.url());
-    let place = ["--data-dir", path, "--database-url", url.as_str()];
-    let serve = [&["serve", "--listen", "127.0.0.1:0"], place.as_slice()].concat();
-    let server = ServerProcess::spawn(credence(&serve), Stdio::null());
-    let token = |subject: &str, role: &str| {
-        let arguments = [
-            &["token", "--sub", subject, "--role", role],
-            place.as_slice(),
-        ]
-        .concat();
-        let output = credence(&arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    let place = Place {
+        data: directory.path().join("data"),
+        url: Some(cluster.url()),
     };
-    use_values(
-        &server,
-        &token("ada", "admin"),
-        &token("runtime", "runtime"),
-    )
-    .await;
+    let server = place.serve(Stdio::null(), &[]);
+    let (admin, runtime) = (
+        place.token("ada", "admin"),
+        place.token("runtime", "runtime"),
+    );
+    use_values(&server, &admin, &runtime).await;
     drop(server);
     cluster.control(&["stop", "--mode=fast"]).unwrap();
     let log = cluster.log();

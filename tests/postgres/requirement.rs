@@ -8,8 +8,9 @@ use diesel::{Connection, PgConnection};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::client;
 use crate::support::cluster::Cluster;
-use crate::support::process::{ServerProcess, credence, stderr};
+use crate::support::process::{Place, credence, stderr, stdout};
 
 /// Runs `credence migrate` on a database.
 fn migrate(url: &str) -> Output {
@@ -154,50 +155,17 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
     run(&owner, grants);
     let server_url = cluster.url_of("credence_server", "postgres");
     let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let data_text = data.to_str().unwrap();
-    let serve = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        data_text,
-        "--database-url",
-        &server_url,
-    ];
-    let server = ServerProcess::spawn(credence(&serve), Stdio::null());
-    let token = credence(&[
-        "token",
-        "--sub",
-        "ada",
-        "--scope",
-        "credentials:read credentials:write credentials:manage credentials:resolve users:manage audit:read",
-        "--data-dir",
-        data_text,
-        "--database-url",
-        &server_url,
-    ]);
-    let mut token = token;
-    let token = String::from_utf8(token.output().unwrap().stdout).unwrap();
-    let client = reqwest::Client::new();
-    let url = format!("http://{}", server.address);
-    let ask = async |query: &str| {
-        let request = client
-            .post(format!("{url}/graphql"))
-            .bearer_auth(token.trim())
-            .header("content-type", "application/json")
-            .body(json!({ "query": query }).to_string());
-        let bytes = request.send().await.unwrap().bytes().await.unwrap();
-        let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(answer.get("errors"), None, "{answer}");
-        answer["data"]
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap()
-            .clone()
+    let place = Place {
+        data: directory.path().join("data"),
+        url: Some(server_url.clone()),
     };
+    let server = place.serve(Stdio::null(), &[]);
+    let scopes = "credentials:read credentials:write credentials:manage credentials:resolve users:manage audit:read";
+    let token = place
+        .command(&["token", "--sub", "ada", "--scope", scopes])
+        .output();
+    let token = stdout(&token.unwrap()).trim().to_owned();
+    let ask = async |query: &str| client::ask(&server, &token, query, json!({})).await;
     let created = ask(r#"mutation { createCredential(input: {name: "n", value: "v"}) { credential { id owner { id } } userErrors { code } } }"#).await;
     let (id, owner_id) = (
         &created["credential"]["id"],
@@ -218,7 +186,9 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
             .len(),
         4
     );
-    let ready = client.get(format!("{url}/readyz")).send().await.unwrap();
+    let ready = reqwest::get(format!("http://{}/readyz", server.address))
+        .await
+        .unwrap();
     assert_eq!(ready.status(), 200);
     let delete = format!(
         "mutation {{ deleteUser(input: {{userId: {owner_id}}}) {{ userErrors {{ code }} }} }}"

@@ -34,33 +34,20 @@ fn another_master_key_ends_with_78_and_leaves_the_keyring_as_it_is() {
     let other = directory.path().join("other.key");
     let other = other.to_str().unwrap();
     assert!(run(&["keys", "generate", other]).status.success());
-    let path = data.to_str().unwrap();
-    let refused = run(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        path,
-        "--database-url",
-        &url,
-        "--master-key-file",
-        other,
-    ]);
-    assert_eq!(refused.status.code(), Some(78), "{}", stderr(&refused));
-    assert!(stderr(&refused).contains("master key"));
+    let refused = |arguments: &[&str]| {
+        let serve = ["serve", "--listen", "127.0.0.1:0"];
+        let output = database::place(&data)
+            .command(&[&serve, arguments].concat())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(refused(&["--master-key-file", other]).contains("master key"));
     assert_eq!(keyring(), before);
     // The master key that is missing is not made anew, either.
     std::fs::remove_file(data.join("master.key")).unwrap();
-    let refused = run(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        path,
-        "--database-url",
-        &url,
-    ]);
-    assert_eq!(refused.status.code(), Some(78));
+    refused(&[]);
     assert!(!data.join("master.key").exists());
     // Credentials without a keyring are a damaged database.
     let mut connection = PgConnection::establish(&url).unwrap();
@@ -69,23 +56,7 @@ fn another_master_key_ends_with_78_and_leaves_the_keyring_as_it_is() {
                         INSERT INTO credentials SELECT '\\x00000000000000000000000000000000', 'n', 'n', '\\x00000000000000000000000000000000', 1, 0, 0, 0, id, '' FROM data_keys LIMIT 1;
                         DELETE FROM keyring")
         .unwrap();
-    let refused = run(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        path,
-        "--database-url",
-        &url,
-        "--master-key-file",
-        other,
-    ]);
-    assert_eq!(refused.status.code(), Some(78));
-    assert!(
-        stderr(&refused).contains("no keyring"),
-        "{}",
-        stderr(&refused)
-    );
+    assert!(refused(&["--master-key-file", other]).contains("no keyring"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use credence::store::connection::Database;
@@ -11,6 +12,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 
 use super::cluster::Cluster;
+use super::process::{Place, ServerProcess};
 
 /// Whether this is the suite that runs over PostgreSQL.
 pub fn is_postgres() -> bool {
@@ -38,6 +40,26 @@ pub fn url(data_directory: &Path) -> Option<String> {
     Some(format!(
         "{server}{separator}options=-csearch_path%3D{schema}%2Cpublic"
     ))
+}
+
+/// A data directory and the database that belongs to it.
+pub fn place(data_directory: &Path) -> Place {
+    Place {
+        data: data_directory.to_owned(),
+        url: url(data_directory),
+    }
+}
+
+impl ServerProcess {
+    /// Starts a server on a data directory and the database that belongs to it.
+    pub fn start(data_directory: &Path, log: Stdio, arguments: &[&str]) -> Self {
+        place(data_directory).serve(log, arguments)
+    }
+
+    /// A token of such a server.
+    pub fn token(data_directory: &Path, subject: &str, role: &str) -> String {
+        place(data_directory).token(subject, role)
+    }
 }
 
 /// Bytes, given as hexadecimal digits, as SQL writes them.

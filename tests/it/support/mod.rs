@@ -1,11 +1,13 @@
 //! What tests share: a server of their own, people with tokens, and answers that are looked through.
 
 pub mod answer;
+pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod hostile;
 pub mod process;
 pub mod server;
+pub mod store;
 pub mod stream;
 
 pub use answer::Answer;

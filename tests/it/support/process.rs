@@ -1,11 +1,9 @@
 //! The command, as a process of its own.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
-
-use super::database;
 
 /// The command with these arguments, and none of this process's settings.
 pub fn credence(arguments: &[&str]) -> Command {
@@ -32,6 +30,37 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// Where a server has its keys and its database.
+pub struct Place {
+    pub data: PathBuf,
+    /// The URL of PostgreSQL; `None` for the file in the data directory.
+    pub url: Option<String>,
+}
+
+impl Place {
+    /// A command that works there. The URL is in its environment, where nobody else sees it.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let place = ["--data-dir", self.data.to_str().unwrap()];
+        let mut command = credence(&[words, &place].concat());
+        command.envs(self.url.iter().map(|url| ("CREDENCE_DATABASE_URL", url)));
+        command
+    }
+
+    /// Starts `serve` on a free port, and waits until it serves. The log goes to `log`.
+    pub fn serve(&self, log: Stdio, arguments: &[&str]) -> ServerProcess {
+        let fixed = ["serve", "--listen", "127.0.0.1:0"];
+        ServerProcess::spawn(self.command(&[&fixed, arguments].concat()), log)
+    }
+
+    /// A token that local mode signs.
+    pub fn token(&self, subject: &str, role: &str) -> String {
+        let words = ["token", "--sub", subject, "--role", role];
+        let output = self.command(&words).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    }
+}
+
 /// A server as a process. It is killed when the test ends.
 pub struct ServerProcess {
     pub child: Child,
@@ -40,18 +69,6 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `serve` on a data directory and a free port, and waits until it serves. The log goes to `log`.
-    pub fn start(data_directory: &Path, log: Stdio, arguments: &[&str]) -> Self {
-        let directory = data_directory.to_str().unwrap();
-        let fixed = ["serve", "--listen", "127.0.0.1:0", "--data-dir", directory];
-        let all: Vec<&str> = fixed.iter().chain(arguments).copied().collect();
-        let mut command = credence(&all);
-        if let Some(url) = database::url(data_directory) {
-            command.env("CREDENCE_DATABASE_URL", url);
-        }
-        Self::spawn(command, log)
-    }
-
     /// Starts a command that becomes a server, and waits until it serves.
     pub fn spawn(mut command: Command, log: Stdio) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -88,26 +105,6 @@ impl ServerProcess {
             .args(["-s", name, &self.child.id().to_string()])
             .status();
         assert!(sent.unwrap().success());
-    }
-
-    /// A token of the data directory.
-    pub fn token(data_directory: &Path, subject: &str, role: &str) -> String {
-        let directory = data_directory.to_str().unwrap();
-        let mut command = credence(&[
-            "token",
-            "--sub",
-            subject,
-            "--role",
-            role,
-            "--data-dir",
-            directory,
-        ]);
-        if let Some(url) = database::url(data_directory) {
-            command.env("CREDENCE_DATABASE_URL", url);
-        }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        stdout(&output).trim().to_owned()
     }
 }
 
