@@ -112,7 +112,8 @@ impl DataSettings {
     }
 }
 
-/// The URL of a database, or the path of a data directory, before anything has looked at it: what the command line says of a wrong argument repeats it.
+/// The URL of a database, or the path of a data directory, before anything has looked at it: what the command line says of a wrong
+/// argument repeats it.
 #[derive(Clone)]
 pub struct DatabaseUrl(String);
 

@@ -1,7 +1,7 @@
 //! The data directory: the database, the lock of the server, and the keys of local mode. Nobody but its owner may read it.
 
 use std::fs::{DirBuilder, File, OpenOptions, hard_link, remove_file};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -192,36 +192,52 @@ pub fn create_master_key_file(path: &Path) -> Result<MasterKey, Failure> {
 /// # Errors
 /// [`FailureKind::InputOutput`] when there is a file of the name already, or none can be written.
 pub fn write_secret_file(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    write_new_file(path, |unfinished| {
+        std::fs::write(unfinished, content).map_err(|error| Failure::file(path, "written", &error))
+    })
+}
+
+/// Makes a new file that only its owner may read, durably. It is there whole or not at all: `write` gets the path of an empty one.
+///
+/// # Errors
+/// What `write` fails with; [`FailureKind::InputOutput`] when there is a file of the name already, or none can be written.
+pub fn write_new_file(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failure = |error: io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::new(
+            FailureKind::InputOutput,
+            format!(
+                "{} exists already: nothing is written over it",
+                path.display()
+            ),
+        ),
+        _ => Failure::file(path, "written", &error),
+    };
+    if path.exists() {
+        return Err(failure(ErrorKind::AlreadyExists.into()));
+    }
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = Path::new(&unfinished);
     // What a process left that was killed while it wrote is of no use.
     let _removed = remove_file(unfinished);
-    let written = new_private_file(unfinished).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()?;
-        // A link, other than a rename, is not made over a file that is there.
-        hard_link(unfinished, path)?;
-        sync_directory(path)
+    let file = new_private_file(unfinished).map_err(failure)?;
+    let written = write(unfinished).and_then(|()| {
+        let in_place = file.sync_all().and_then(|()| {
+            // A link, other than a rename, is not made over a file that is there.
+            hard_link(unfinished, path)?;
+            sync_directory(path)
+        });
+        in_place.map_err(failure)
     });
     let _removed = remove_file(unfinished);
-    written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Failure::new(
-            FailureKind::InputOutput,
-            format!(
-                "{} exists already: nothing is ever written over a key",
-                path.display()
-            ),
-        ),
-        _ => Failure::file(path, "written", &error),
-    })
+    written
 }
 
 /// Makes the name of a new file durable.
-///
-/// # Errors
-/// That the directory cannot be written.
-pub fn sync_directory(path: &Path) -> std::io::Result<()> {
+fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
@@ -229,10 +245,7 @@ pub fn sync_directory(path: &Path) -> std::io::Result<()> {
 }
 
 /// Makes a file that only its owner may read.
-///
-/// # Errors
-/// That there is one of the name, or that none can be made.
-pub fn new_private_file(path: &Path) -> std::io::Result<File> {
+fn new_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create_new(true)

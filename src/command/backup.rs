@@ -1,11 +1,10 @@
 //! `credence backup`.
 
-use std::fs::{hard_link, remove_file};
 use std::path::PathBuf;
 
 use clap::Args;
 use credence::config::DataSettings;
-use credence::data_directory::{DataDirectory, new_private_file, sync_directory};
+use credence::data_directory::{DataDirectory, write_new_file};
 use credence::failure::Failure;
 use credence::keyring_start::store_failure;
 use credence::store::backup::write_backup;
@@ -30,27 +29,9 @@ pub fn run(arguments: &BackupArguments) -> Result<(), Failure> {
     };
     DataDirectory::open(&arguments.data.data_dir)?;
     let file = &arguments.file;
-    if file.exists() {
-        return Err(Failure::configuration(format!(
-            "{} exists already: nothing is written over it",
-            file.display()
-        )));
-    }
-    let mut unfinished = file.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    // What an earlier backup left that was broken off is of no use.
-    let _removed = remove_file(&unfinished);
-    let failure = |error| Failure::file(file, "written", &error);
-    new_private_file(&unfinished).map_err(failure)?;
-    let written = write_backup(path, &unfinished).map_err(|error| store_failure(&database, error));
-    let finished = written.and_then(|()| {
-        // A link, other than a rename, is not made over a file that is there.
-        let linked = hard_link(&unfinished, file).and_then(|()| sync_directory(file));
-        linked.map_err(failure)
-    });
-    let _removed = remove_file(&unfinished);
-    finished?;
+    write_new_file(file, |unfinished| {
+        write_backup(path, unfinished).map_err(|error| store_failure(&database, error))
+    })?;
     super::tell(&format!(
         "The database is in {}. It opens with its master key only: keep that in another place.",
         file.display()

@@ -8,7 +8,7 @@ use credence::data_directory::{DataDirectory, DataDirectoryLock};
 use credence::failure::Failure;
 use credence::keyring_start::{inspect, migrate_unfinished, store_failure};
 use credence::store::connection::{Database, DatabaseConnection};
-use credence::store::copy::{Copy, Outcome, Progress};
+use credence::store::copy::{DatabaseCopy, Outcome, Progress};
 use credence::store::error::StoreError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -47,7 +47,11 @@ pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
             "there is no database to copy from: was it ever served?",
         ));
     }
-    let to = open(&arguments.to, DataDirectory::create)?;
+    let to = open(&arguments.to, |path| {
+        let directory = DataDirectory::create(path)?;
+        directory.touch_database()?;
+        Ok(directory)
+    })?;
     if from.database == to.database {
         return Err(Failure::configuration("both sides are the same database"));
     }
@@ -60,7 +64,7 @@ pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
         bar.set_position(progress.rows);
     };
     let read_failure = |error| store_failure(&from.database, error);
-    let mut copy = Copy::new(&mut reads, &mut writes, &mut tell).map_err(read_failure)?;
+    let mut copy = DatabaseCopy::new(&mut reads, &mut writes, &mut tell).map_err(read_failure)?;
     bar.set_length(copy.total_rows().map_err(read_failure)?);
     show(&bar);
     copy.carry().map_err(|error| match error {
@@ -104,7 +108,6 @@ fn open(
     if let Some(path) = place.as_path() {
         let directory = directory(&path)?;
         let lock = directory.lock()?;
-        directory.touch_database()?;
         return Ok(Side {
             database: Database::Sqlite(directory.database()),
             _lock: Some(lock),

@@ -158,7 +158,7 @@ impl Row for RemovedUserRow {
 }
 
 /// A copy from one database into another one.
-pub struct Copy<'a> {
+pub struct DatabaseCopy<'a> {
     /// What is read. Nobody changes it meanwhile, or it is read in one transaction.
     pub from: &'a mut DatabaseConnection,
     /// What is written: migrated, and empty or begun by an earlier copy of the same database.
@@ -168,7 +168,7 @@ pub struct Copy<'a> {
     rows: u64,
 }
 
-impl<'a> Copy<'a> {
+impl<'a> DatabaseCopy<'a> {
     /// A copy that has not begun. The time limits of requests do not apply to it, and PostgreSQL is read as it is now.
     ///
     /// # Errors

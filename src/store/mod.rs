@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// As [`Self::write`]; the changes that `work` returns beside its answer are told to those who follow them once they are durable,
-    /// in the order in which they were made on SQLite.
+    /// before this answers. The changes of one credential are told in the order in which they were made.
     ///
     /// # Errors
     /// Those of [`Self::write`].

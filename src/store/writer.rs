@@ -111,7 +111,7 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction and answers when it is durable. An error of `work` undoes what it did, and nothing else.
-    /// The changes that it returns are told to those who follow them after the commit: in the order of the jobs when there is one writer.
+    /// The changes that it returns are told to those who follow them after the commit, and before this answers.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] when the queue is full, [`StoreError::Unavailable`] when the transaction cannot begin or

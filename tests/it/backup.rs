@@ -100,7 +100,7 @@ fn nothing_is_written_over_and_nothing_is_left_of_what_failed() {
     drop(ServerProcess::start(&data, Stdio::null(), &[]));
     std::fs::write(&file, "something else").unwrap();
     let refused = backup();
-    assert_eq!(refused.status.code(), Some(78));
+    assert_eq!(refused.status.code(), Some(74));
     assert!(stderr(&refused).contains("exists already"));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "something else");
     std::fs::remove_file(&file).unwrap();
