@@ -17,7 +17,7 @@ use quick_cache::sync::Cache;
 use super::document_conversion::convert;
 use super::document_limit;
 use super::document_problem::{self, DocumentProblem};
-use super::document_source::{self, LEXEME_LIMIT, SourceProblem, TOKEN_LIMIT};
+use super::document_source::{self, LENGTH_LIMIT_BYTES, LEXEME_LIMIT, SourceProblem, TOKEN_LIMIT};
 use super::document_value;
 use super::error::{ApiError, ErrorCode};
 use crate::crypto::digest::sha256;
@@ -142,6 +142,7 @@ impl Documents {
 fn parse(source: &str) -> Result<ast::Document, Vec<DocumentProblem>> {
     let prepared = document_source::prepare(source).map_err(|problem| match problem {
         SourceProblem::TooManyTokens => vec![too_many_tokens().into()],
+        SourceProblem::TooLong => vec![too_long().into()],
         SourceProblem::TooManyLexemes => vec![too_many_lexemes().into()],
         SourceProblem::NoToken(index) => vec![document_problem::no_graphql(source, index)],
     })?;
@@ -205,6 +206,13 @@ fn too_many_tokens() -> ApiError {
     ApiError::composed(
         ErrorCode::GraphqlParseFailed,
         format!("A document has at most {TOKEN_LIMIT} tokens. Send values as variables."),
+    )
+}
+
+fn too_long() -> ApiError {
+    ApiError::composed(
+        ErrorCode::GraphqlParseFailed,
+        format!("A document has at most {LENGTH_LIMIT_BYTES} bytes beside its texts."),
     )
 }
 

@@ -9,6 +9,9 @@ pub const TOKEN_LIMIT: usize = 2_000;
 /// How many there may be with the white space, the comments and the commas between them.
 pub const LEXEME_LIMIT: usize = 4 * TOKEN_LIMIT;
 
+/// How long a document may be beside the texts in it, one of which may be a value, in bytes.
+pub const LENGTH_LIMIT_BYTES: usize = 64 * 1024;
+
 /// Why a text is no document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceProblem {
@@ -16,6 +19,8 @@ pub enum SourceProblem {
     TooManyTokens,
     /// It has too many tokens and pieces of what stands between them.
     TooManyLexemes,
+    /// It is too long beside its texts.
+    TooLong,
     /// Something is no token, at this byte.
     NoToken(usize),
 }
@@ -38,6 +43,15 @@ pub fn prepare(source: &str) -> Result<String, SourceProblem> {
     let tokens = lex(source, &mut commas)?;
     if tokens.len() > TOKEN_LIMIT {
         return Err(SourceProblem::TooManyTokens);
+    }
+    let is_text = |token: &&Token<'_>| token.kind == TokenKind::StringValue;
+    let texts_bytes: usize = tokens
+        .iter()
+        .filter(is_text)
+        .map(|token| token.text.len())
+        .sum();
+    if source.len().saturating_sub(texts_bytes) > LENGTH_LIMIT_BYTES {
+        return Err(SourceProblem::TooLong);
     }
     let mut text = source.as_bytes().to_vec();
     for comma in commas {

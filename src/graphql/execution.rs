@@ -48,10 +48,10 @@ pub struct PreparedRequest {
 }
 
 impl PreparedRequest {
-    /// Whether it changes something.
+    /// Whether it only reads, once.
     #[must_use]
-    pub fn is_mutation(&self) -> bool {
-        self.kind == OperationType::Mutation
+    pub fn is_query(&self) -> bool {
+        self.kind == OperationType::Query
     }
 
     /// Whether it is answered by many answers.

@@ -19,8 +19,8 @@ pub enum Failure {
     NotFound,
     /// The method is another one than the allowed ones.
     MethodNotAllowed(&'static str),
-    /// A mutation came by GET.
-    MutationByGet,
+    /// Something else than a query came by GET.
+    NotByGet,
     /// No type that is accepted can be made.
     NotAcceptable,
     /// The body is of another type than JSON in UTF-8.
@@ -41,6 +41,8 @@ pub enum Failure {
     Overloaded,
     /// The database cannot be reached.
     Unavailable,
+    /// There was no answer in time.
+    TookTooLong,
     /// A fault of the server.
     Internal,
 }
@@ -80,7 +82,7 @@ impl Failure {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) | Self::MutationByGet => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) | Self::NotByGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable | Self::SubscriptionNeedsStream => StatusCode::NOT_ACCEPTABLE,
             Self::UrlTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -88,6 +90,7 @@ impl Failure {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyIncomplete | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TookTooLong => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -101,7 +104,7 @@ impl Failure {
                 Some((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
             }
             Self::MethodNotAllowed(methods) => Some((header::ALLOW, methods)),
-            Self::MutationByGet => Some((header::ALLOW, "POST")),
+            Self::NotByGet => Some((header::ALLOW, "POST")),
             Self::Overloaded | Self::Unavailable => Some((header::RETRY_AFTER, "1")),
             _ => None,
         }
@@ -121,9 +124,9 @@ impl Failure {
             Self::MethodNotAllowed(_) => {
                 (ErrorCode::BadRequest, "This method is not allowed here.")
             }
-            Self::MutationByGet => (
+            Self::NotByGet => (
                 ErrorCode::BadRequest,
-                "A mutation comes by POST: GET changes nothing.",
+                "Only queries come by GET. Send this by POST.",
             ),
             Self::NotAcceptable => (
                 ErrorCode::BadRequest,
@@ -147,6 +150,10 @@ impl Failure {
             Self::BadRequest(message) => (ErrorCode::BadRequest, message),
             Self::Overloaded => (ErrorCode::Overloaded, OVERLOADED),
             Self::Unavailable => (ErrorCode::Unavailable, UNAVAILABLE),
+            Self::TookTooLong => (
+                ErrorCode::Unavailable,
+                "There was no answer within 15 seconds. What was asked for may have been done: look before you ask again.",
+            ),
             Self::Internal => return ApiError::internal(),
         };
         ApiError::new(code, message)

@@ -1,6 +1,6 @@
 //! The GraphQL endpoint (GraphQL over HTTP, draft of the GraphQL Foundation): one URL for queries, mutations and subscriptions.
 //!
-//! POST takes JSON. GET takes no mutations, so that no link of another page can change anything. A GET that asks for it becomes a
+//! POST takes JSON. GET takes queries only, so that no link of another page can change anything. A GET that asks for it becomes a
 //! WebSocket.
 
 use std::sync::Arc;
@@ -33,6 +33,8 @@ use crate::graphql::response::GraphqlResponse;
 const BODY_LIMIT_BYTES: usize = 512 * 1024;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take until its answer, or its stream, begins.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many of the connections may be sockets or streams of events: the others are left for requests.
 const STREAM_LIMIT: usize = 768;
 /// How many sockets there may be whose token is not known yet. Each may send a message as large as a body.
@@ -101,8 +103,8 @@ impl GraphqlEndpoint {
             Ok(prepared) => prepared,
             Err(refused) => return Ok(self.respond(accepted.best, refused, expires_in)),
         };
-        if prepared.is_mutation() && method != Method::POST {
-            return Err(Failure::MutationByGet);
+        if !prepared.is_query() && method != Method::POST {
+            return Err(Failure::NotByGet);
         }
         if !prepared.is_subscription() {
             let answer = self.api.answer(caller, prepared).await;
@@ -216,7 +218,8 @@ impl Endpoint for GraphqlEndpoint {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let accepted = Accepted::negotiate(request.headers());
         let answer_type = accepted.map_or(AnswerType::Json, |accepted| accepted.best);
-        let answered = self.answer(request).await;
+        let answered = timeout(REQUEST_TIMEOUT, self.answer(request)).await;
+        let answered = answered.unwrap_or(Err(Failure::TookTooLong));
         let mut response = answered.unwrap_or_else(|failure| failure.response_as(answer_type));
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("Accept"));

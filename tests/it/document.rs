@@ -45,7 +45,9 @@ async fn documents_that_look_odd_are_answered() {
     let alice = server.editor("alice");
     alice.create("one").await;
     let within = [
-        format!("#{}\n{{ viewer {{ id }} }}", "c".repeat(400_000)),
+        format!("#{}\n{{ viewer {{ id }} }}", "c".repeat(60_000)),
+        // A value may be as long as a value is.
+        format!("{{ credentialByName(name: {:?}) {{ id }} }}", "n".repeat(400_000)),
         "{ viewer { ...a ...b } } fragment a on User { ...c } fragment b on User { ...c } fragment c on User { id name }".to_owned(),
         "\u{feff}{ viewer { id } }".to_owned(),
     ];
@@ -73,13 +75,16 @@ fn deep(levels: usize) -> String {
 /// A limit: how many there may be of something, whether as many as that are answered, and a document with a number of it.
 type Limit = (usize, &'static str, bool, fn(usize) -> String);
 
-const LIMITS: [Limit; 13] = [
+const LIMITS: [Limit; 14] = [
     (2_000, "tokens", true, |n| {
         let ids = "id ".repeat(n - 1_007);
         format!(
             "query q {{ viewer {{ {} }} }} query r {{ viewer {{ {ids} }} }}",
             "id ".repeat(993)
         )
+    }),
+    (65_536, "bytes", true, |n| {
+        format!("#{}\n{{ viewer {{ id }} }}", "c".repeat(n - 19))
     }),
     (1_000, "selections", true, |n| {
         format!("{{ viewer {{ {} }} }}", "id ".repeat(n - 1))
