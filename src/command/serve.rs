@@ -23,7 +23,10 @@ pub fn run(settings: &ServeSettings) -> Result<(), Failure> {
         );
         Failure::new(FailureKind::Software, message)
     })?;
-    runtime.block_on(serve(settings))
+    let outcome = runtime.block_on(serve(settings));
+    // A thread that hangs in a call of the database is not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(settings: &ServeSettings) -> Result<(), Failure> {

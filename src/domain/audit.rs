@@ -25,6 +25,8 @@ pub(super) struct Recorder {
     ids: IdSource,
     clock: Clock,
     now: Timestamp,
+    // Of the time, for the first events: later IDs may be a little later.
+    reserved: Vec<Id<AuditEvent>>,
     actor: UserKey,
     request_id: Id<Request>,
     changes: Vec<CredentialChange>,
@@ -54,10 +56,22 @@ impl<'a> Subject<'a> {
 impl Recorder {
     /// Begins the transaction, or begins it again.
     pub(super) fn begin(&self) -> Self {
-        Self {
-            now: self.clock.now(),
-            ..self.clone()
-        }
+        let mut begun = self.clone();
+        begun.set_time(self.clock.now());
+        begun
+    }
+
+    /// Comes after what was done to a credential before. It is called when the credential is locked: that may have waited for another
+    /// instance, whose clock may be ahead. So the changes of one credential have times and events that rise with them.
+    pub(super) fn follow(&mut self, before: &Credential) {
+        let earliest_us = before.updated_at.0.saturating_add(1);
+        self.set_time(self.clock.now().max(Timestamp(earliest_us)));
+    }
+
+    fn set_time(&mut self, at: Timestamp) {
+        let (ids, now) = self.ids.next_two_at(at);
+        self.now = now;
+        self.reserved = ids.into_iter().rev().collect();
     }
 
     /// The time of the transaction: that of its events and of what they record.
@@ -72,8 +86,9 @@ impl Recorder {
         action: AuditAction,
         subject: &Subject<'_>,
     ) -> Result<(), Error> {
+        let reserved = self.reserved.pop();
         let event = AuditEvent {
-            id: self.ids.next_at(self.now),
+            id: reserved.unwrap_or_else(|| self.ids.next_at(self.now)),
             occurred_at: self.now,
             action,
             actor_issuer: self.actor.issuer.clone(),
@@ -114,6 +129,7 @@ impl Domain {
             ids: self.ids.clone(),
             clock: self.clock.clone(),
             now: self.clock.now(),
+            reserved: Vec::new(),
             actor: caller.user.key.clone(),
             request_id: caller.request_id,
             changes: Vec::new(),

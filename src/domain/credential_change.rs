@@ -105,7 +105,7 @@ impl Domain {
         let editor = caller.clone();
         let keyring = Arc::clone(&self.keyring);
         self.change(caller, move |connection, recorder| {
-            let before = find_changeable(connection, &editor, id)?;
+            let before = find_changeable(connection, recorder, &editor, id)?;
             let (name, value) = match (&name, &value) {
                 (Ok(name), Ok(value)) => (name.as_ref(), value.as_ref()),
                 (name, value) => return Err(Error::Rejected(problems(name, value))),
@@ -152,7 +152,7 @@ impl Domain {
         caller.require_any(&WRITERS)?;
         let editor = caller.clone();
         self.change(caller, move |connection, recorder| {
-            let before = find_changeable(connection, &editor, id)?;
+            let before = find_changeable(connection, recorder, &editor, id)?;
             delete(connection, recorder, &before)?;
             Ok(before)
         })
@@ -174,7 +174,7 @@ impl Domain {
         let keyring = Arc::clone(&self.keyring);
         self.change(caller, move |connection, recorder| {
             user::keep_user(connection, new_owner_id)?;
-            let before = find_changeable(connection, &editor, id)?;
+            let before = find_changeable(connection, recorder, &editor, id)?;
             let new_owner = user::find_user(connection, new_owner_id)?
                 .ok_or(Problem::UserNotFound(UserArgument::NewOwner))?;
             transfer(connection, &keyring, recorder, &before, &new_owner)
@@ -186,6 +186,7 @@ impl Domain {
 /// The present credential, if the caller may change it. The change is guarded by its owner, who cannot change meanwhile.
 fn find_changeable(
     connection: &mut DatabaseConnection,
+    recorder: &mut Recorder,
     caller: &Caller,
     id: Id<Credential>,
 ) -> Result<Credential, Error> {
@@ -193,11 +194,11 @@ fn find_changeable(
     let Some(found) = credential::find_credential(connection, id)? else {
         return Err(missing(connection, id)?);
     };
-    if caller.may_change(&found) {
-        Ok(found)
-    } else {
-        Err(Denial::NotOwner.into())
+    if !caller.may_change(&found) {
+        return Err(Denial::NotOwner.into());
     }
+    recorder.follow(&found);
+    Ok(found)
 }
 
 /// Deletes a credential and notes what it was.

@@ -87,6 +87,7 @@ impl Domain {
                 let owned = credential::list_credentials_of(connection, id)?;
                 let mut deleted_credentials = Vec::new();
                 for credential in &owned {
+                    recorder.follow(credential);
                     if let Some(heir) = &heir {
                         transfer(connection, &keyring, recorder, credential, heir)?;
                     } else {

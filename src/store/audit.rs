@@ -131,8 +131,8 @@ pub fn list_events(
         query = query.filter(audit_events::credential_id.eq(credential_id.as_bytes().as_slice()));
     }
     if let Some(since) = filter.since {
-        // IDs never run behind the clock, so that no older ID is of a later event: the walk along the IDs ends there.
-        let oldest = Id::<AuditEvent>::earliest(since);
+        // The time of an event is at most a microsecond later than that of its ID: the walk along the IDs ends there.
+        let oldest = Id::<AuditEvent>::earliest(Timestamp(since.0.saturating_sub(1)));
         query = query
             .filter(audit_events::id.ge(oldest.as_bytes().to_vec()))
             .filter(audit_events::occurred_at_us.ge(since.0));

@@ -224,7 +224,8 @@ pub fn update_credential(
         .filter(credentials::id.eq(before.id.as_bytes().as_slice()))
         .filter(credentials::name.eq(&before.name))
         .filter(credentials::owner_id.eq(before.owner.id.as_bytes().as_slice()))
-        .filter(credentials::value_version.eq(before.value_version));
+        .filter(credentials::value_version.eq(before.value_version))
+        .filter(credentials::updated_at_us.eq(before.updated_at.0));
     let changed = diesel::update(unchanged)
         .set((
             credentials::name.eq(&after.name),
@@ -252,7 +253,8 @@ pub fn delete_credential(
         .filter(credentials::id.eq(before.id.as_bytes().as_slice()))
         .filter(credentials::name.eq(&before.name))
         .filter(credentials::owner_id.eq(before.owner.id.as_bytes().as_slice()))
-        .filter(credentials::value_version.eq(before.value_version));
+        .filter(credentials::value_version.eq(before.value_version))
+        .filter(credentials::updated_at_us.eq(before.updated_at.0));
     Ok(diesel::delete(unchanged).execute(connection)?)
 }
 

@@ -58,6 +58,13 @@ impl From<DieselError> for StoreError {
             {
                 Self::Conflict
             }
+            // Another transaction, or too many of them, kept it from being done in time.
+            DieselError::DatabaseError(_, information)
+                if information.message().ends_with("due to lock timeout")
+                    || information.message().ends_with("due to statement timeout") =>
+            {
+                Self::Overloaded
+            }
             DieselError::DatabaseError(_, information) if is_outage(information.message()) => {
                 Self::Unavailable
             }

@@ -4,7 +4,9 @@
 //! layer above, inside [`Store::read`] or [`Store::write`].
 
 pub mod audit;
+mod availability;
 pub mod backup;
+mod batch;
 mod change;
 #[expect(missing_docs, reason = "what diesel derives has none")]
 pub mod connection;
@@ -12,6 +14,7 @@ pub mod copy;
 pub mod credential;
 pub mod credential_list;
 pub mod error;
+mod job;
 pub mod keyring;
 mod listener;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
@@ -23,18 +26,26 @@ mod row;
 pub mod schema;
 pub mod search;
 pub mod user;
+mod worker;
 mod writer;
+
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
+use availability::Availability;
 use connection::{Database, DatabaseConnection};
 use error::{JobError, StoreError};
 use pool::ReadPool;
 use search::TrigramFrequencies;
 use tokio::sync::broadcast;
+use tokio::time::timeout;
 use writer::{Writer, WriterThreads};
 
 use crate::types::change::{CredentialChange, Told};
+
+/// How long the check whether the database can be used may take.
+const USE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The opened database. Its clones share the connections.
 #[derive(Clone)]
@@ -50,9 +61,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be opened.
     pub fn open(database: &Database) -> Result<(Self, StoreEnd), StoreError> {
-        let (writer, threads) = Writer::start(database)?;
+        let availability = Availability::default();
+        let (writer, threads) = Writer::start(database, &availability)?;
         let store = Self {
-            reads: ReadPool::new(database.clone()),
+            reads: ReadPool::new(database.clone(), availability),
             writer,
             trigrams: TrigramFrequencies::default(),
         };
@@ -119,12 +131,16 @@ impl Store {
         self.trigrams.clone()
     }
 
-    /// Whether the database can be read, and a row can be written durably.
+    /// Whether the database can be read, and a row can be written durably, within 2 seconds: whoever asks for that does not wait long.
     pub async fn is_usable(&self) -> bool {
-        let read: Result<(), StoreError> = self
-            .read(|connection| Ok(connection.batch_execute("SELECT 1")?))
-            .await;
-        read.is_ok() && self.write(credential::write_and_delete).await.is_ok()
+        let used = async {
+            self.read(|connection| Ok::<_, StoreError>(connection.batch_execute("SELECT 1")?))
+                .await?;
+            self.write(credential::write_and_delete).await
+        };
+        timeout(USE_LIMIT, used)
+            .await
+            .is_ok_and(|used| used.is_ok())
     }
 }
 
@@ -135,7 +151,7 @@ pub struct StoreEnd {
 }
 
 impl StoreEnd {
-    /// Waits for the writers, and leaves SQLite as one file without a log beside it.
+    /// Waits for the writers, unless the database does not answer, and leaves SQLite as one file without a log beside it.
     pub fn finish(self) {
         self.threads.stop();
         if let Ok(DatabaseConnection::Sqlite(mut connection)) = self.database.connect() {

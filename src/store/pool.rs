@@ -1,12 +1,13 @@
 //! Reads: pooled connections, used on threads that may block.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use diesel::r2d2;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::availability::Availability;
 use super::connection::{ConnectionManager, Database, DatabaseConnection};
 use super::error::{Cause, StoreError};
 
@@ -14,22 +15,30 @@ use super::error::{Cause, StoreError};
 pub const READ_CONNECTIONS: u32 = 8;
 /// How long a read waits for a connection.
 const WAIT: Duration = Duration::from_millis(500);
-/// How long an answer is waited for: the disk or the server may hang.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long an answer is waited for: the disk or the server may hang. It is more than PostgreSQL gives a statement.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(6);
 
 /// The read connections.
 #[derive(Clone)]
 pub struct ReadPool {
-    connections: r2d2::Pool<ConnectionManager>,
+    database: Database,
+    availability: Availability,
+    connections: Arc<RwLock<Connections>>,
+}
+
+/// The connections of an epoch. Those that hang stay with theirs, and end with it.
+#[derive(Clone)]
+struct Connections {
+    epoch: u64,
+    pool: r2d2::Pool<ConnectionManager>,
     // Who waits for a connection waits here, as a future, and not on a thread.
     free: Arc<Semaphore>,
 }
 
-impl ReadPool {
-    /// A pool whose connections are opened when they are first needed.
-    #[must_use]
-    pub fn new(database: Database) -> Self {
-        let connections = r2d2::Pool::builder()
+impl Connections {
+    /// Connections that are opened when they are first needed.
+    fn new(database: &Database, epoch: u64) -> Self {
+        let pool = r2d2::Pool::builder()
             .max_size(READ_CONNECTIONS)
             .min_idle(Some(1))
             // A file does not go away between two reads; a server's connection does.
@@ -38,10 +47,26 @@ impl ReadPool {
             .idle_timeout(None)
             .max_lifetime(None)
             .error_handler(Box::new(r2d2::NopErrorHandler))
-            .build_unchecked(ConnectionManager { database });
+            .build_unchecked(ConnectionManager {
+                database: database.clone(),
+            });
         Self {
-            connections,
+            epoch,
+            pool,
             free: Arc::new(Semaphore::new(READ_CONNECTIONS.try_into().unwrap_or(1))),
+        }
+    }
+}
+
+impl ReadPool {
+    /// The pool of a database.
+    #[must_use]
+    pub fn new(database: Database, availability: Availability) -> Self {
+        let connections = Connections::new(&database, availability.epoch());
+        Self {
+            database,
+            availability,
+            connections: Arc::new(RwLock::new(connections)),
         }
     }
 
@@ -56,15 +81,22 @@ impl ReadPool {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let permit = match timeout(WAIT, Arc::clone(&self.free).acquire_owned()).await {
+        if self.availability.is_lost() {
+            return Err(StoreError::Unavailable.into());
+        }
+        let connections = self.connections();
+        let permit = match timeout(WAIT, Arc::clone(&connections.free).acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_closed)) => return Err(StoreError::Unavailable.into()),
+            Err(_elapsed) if self.availability.is_lost() => {
+                return Err(StoreError::Unavailable.into());
+            }
             Err(_elapsed) => return Err(StoreError::Overloaded.into()),
         };
-        let connections = self.connections.clone();
+        let pool = connections.pool;
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let mut connection = connections
+            let mut connection = pool
                 .get()
                 .map_err(|_library_text| StoreError::Unavailable)?;
             read(&mut connection)
@@ -72,7 +104,38 @@ impl ReadPool {
         match timeout(ANSWER_LIMIT, reading).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_panicked)) => Err(StoreError::Internal(Cause("a panic in a read")).into()),
-            Err(_elapsed) => Err(StoreError::Unavailable.into()),
+            Err(_elapsed) => {
+                self.leave(connections.epoch);
+                Err(StoreError::Unavailable.into())
+            }
+        }
+    }
+
+    /// The connections of the present epoch.
+    fn connections(&self) -> Connections {
+        let epoch = self.availability.epoch();
+        let present = self
+            .connections
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if present.epoch == epoch {
+            return present.clone();
+        }
+        drop(present);
+        let mut present = self
+            .connections
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if present.epoch != epoch {
+            *present = Connections::new(&self.database, epoch);
+        }
+        present.clone()
+    }
+
+    /// Leaves the connections of an epoch behind, unless that was done already. A disk that hangs would hang others too.
+    fn leave(&self, epoch: u64) {
+        if matches!(self.database, Database::Postgres(_)) && self.availability.epoch() == epoch {
+            self.availability.leave_connections();
         }
     }
 }

@@ -17,6 +17,7 @@ const DEFAULT_OPTIONS: &str = "connect_timeout=2&keepalives_idle=5&keepalives_in
 /// change it. Where commits wait for standbys, they still do.
 const SETTINGS: &str = "
     SET statement_timeout = '5s';
+    SET lock_timeout = '2s';
     SET idle_in_transaction_session_timeout = '10s';
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('synchronous_commit', 'on', false)
@@ -206,7 +207,7 @@ fn holds(connection: &mut PgConnection, query: &str) -> Result<bool, StoreError>
 /// A [`StoreError`] when the database cannot be read.
 pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError> {
     // An index over many rows takes longer than any request may.
-    connection.batch_execute("SET statement_timeout = 0")?;
+    connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
     let encoding = line(
         connection,
         "SELECT current_setting('server_encoding') AS line",
@@ -252,7 +253,7 @@ pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError
 /// # Errors
 /// A [`StoreError`] when the database cannot be reached.
 pub fn lock_for_start(connection: &mut PgConnection) -> Result<(), StoreError> {
-    connection.batch_execute("SET statement_timeout = 0")?;
+    connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
     connection.batch_execute(&format!("SELECT pg_advisory_lock({START_LOCK})"))?;
     Ok(())
 }

@@ -5,19 +5,21 @@
 //! A job is a function that may run more than once, as a whole; its answer is sent only when its work is durable. On
 //! PostgreSQL, which groups commits itself, a few writers take jobs from the same queue, one a transaction.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use diesel::connection::SimpleConnection;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use super::change;
+use super::availability::Availability;
+use super::batch::{Connections, run_alone, run_together};
 use super::connection::{Database, DatabaseConnection};
-use super::error::{Cause, JobError, StoreError};
+use super::error::{JobError, StoreError};
+use super::job::{End, Job, WaitingJob};
 use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
+use super::worker::{Turn, Workers};
 use crate::types::change::{CredentialChange, Told};
 
 /// How many jobs wait at most; more are refused at once.
@@ -26,12 +28,10 @@ pub const QUEUE_LIMIT_JOBS: usize = 1_024;
 const SQLITE_BATCH_LIMIT_JOBS: usize = 64;
 /// How many writer connections a server gets.
 const POSTGRES_WRITERS: usize = 4;
-
-/// How many connections a job is tried on.
-const CONNECTIONS_TRIED: usize = 2;
-
 /// How many changes are kept for those who follow them; who is slower than that misses some, and is told so.
 const CHANGES_KEPT: usize = 1_024;
+/// How long the end waits for jobs that have begun.
+const END_LIMIT: Duration = Duration::from_secs(8);
 
 /// What goes through the queue.
 enum Message {
@@ -45,26 +45,25 @@ enum Message {
 pub struct Writer {
     queue: Sender<Message>,
     changes: broadcast::Sender<Told>,
+    availability: Availability,
 }
 
 /// The threads of the writers, to bring them to their end.
 pub struct WriterThreads {
-    threads: Vec<JoinHandle<()>>,
+    workers: Workers,
+    count: usize,
     queue: Sender<Message>,
     listener: Option<Listener>,
 }
 
 impl WriterThreads {
-    /// Waits until every job that is queued by now has been answered. Later ones are refused.
+    /// Waits until every job that is queued by now has been answered, or the database does not answer. Later ones are refused.
     pub fn stop(self) {
-        for _ in &self.threads {
+        for _ in 0..self.count {
             // It fails when the writers have ended already.
-            let _stopping = self.queue.send(Message::Stop);
+            let _stopping = self.queue.send_timeout(Message::Stop, END_LIMIT);
         }
-        for thread in self.threads {
-            // A writer catches what jobs panic with; if it ended otherwise, there is nothing left to wait for.
-            let _ended = thread.join();
-        }
+        self.workers.wait(END_LIMIT);
         if let Some(listener) = self.listener {
             listener.stop();
         }
@@ -76,33 +75,47 @@ impl Writer {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be opened, [`StoreError::Internal`] when no thread can be had.
-    pub fn start(database: &Database) -> Result<(Self, WriterThreads), StoreError> {
+    pub fn start(
+        database: &Database,
+        availability: &Availability,
+    ) -> Result<(Self, WriterThreads), StoreError> {
         let (queue, messages) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
         let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
-        let (writers, listener) = match database {
+        let (count, listener) = match database {
             Database::Sqlite(_) => (1, None),
-            Database::Postgres(url) => (
-                POSTGRES_WRITERS,
-                Some(Listener::start(url, changes.clone())?),
-            ),
+            Database::Postgres(url) => {
+                let listener = Listener::start(url, changes.clone(), availability)?;
+                (POSTGRES_WRITERS, Some(listener))
+            }
         };
-        let threads: Result<Vec<_>, StoreError> = (0..writers)
-            .map(|_| {
-                let listener = listener.as_ref().map(Listener::handle);
-                start_thread(
-                    database.clone(),
-                    messages.clone(),
-                    changes.clone(),
-                    listener,
-                )
-            })
-            .collect();
+        // What keeps the writers from working is found now, and not by the first job.
+        drop(database.connect()?);
+        let writing = Writing {
+            database: database.clone(),
+            messages,
+            changes: changes.clone(),
+            availability: availability.clone(),
+            listener: listener.as_ref().map(Listener::handle),
+        };
+        let left = availability.clone();
+        let workers = Workers::start(
+            "writer",
+            count,
+            Arc::new(move |turn: &Turn| writing.write(turn)),
+            move || left.leave_connections(),
+        )?;
         let ends = WriterThreads {
-            threads: threads?,
+            workers,
+            count,
             queue: queue.clone(),
             listener,
         };
-        Ok((Self { queue, changes }, ends))
+        let writer = Self {
+            queue,
+            changes,
+            availability: availability.clone(),
+        };
+        Ok((writer, ends))
     }
 
     /// Follows the changes from now on.
@@ -122,13 +135,11 @@ impl Writer {
         T: Send + 'static,
         E: JobError + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job = Box::new(WaitingJob {
-            work,
-            outcome: None,
-            answer,
-        });
-        match self.queue.try_send(Message::Job(job)) {
+        if self.availability.is_lost() {
+            return Err(StoreError::Unavailable.into());
+        }
+        let (job, answered) = WaitingJob::new(work);
+        match self.queue.try_send(Message::Job(Box::new(job))) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded.into()),
             Err(TrySendError::Disconnected(_)) => return Err(StoreError::Unavailable.into()),
@@ -141,255 +152,67 @@ impl Writer {
     }
 }
 
-/// A job in the queue.
-trait Job: Send {
-    /// Whether somebody still waits for the answer.
-    fn is_awaited(&self) -> bool;
-    /// Whether its work changed what others follow.
-    fn has_changes(&self) -> bool;
-    /// Does the work, and says what is to become of it.
-    fn run(&mut self, connection: &mut DatabaseConnection) -> Ran;
-    /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
-    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>);
-}
-
-/// How a job's work went.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ran {
-    /// It is to be kept.
-    Well,
-    /// It failed, and is to be undone.
-    Failed,
-    /// The database cannot be reached or written.
-    Lost,
-}
-
-/// What became of a job's work.
-#[derive(Clone, Copy)]
-enum End {
-    /// It is durable, or it failed by itself.
-    Settled,
-    /// It is durable, or it failed by itself; the database tells of what changed.
-    SettledAndTold,
-    /// The transaction could not be committed: nobody knows what became of it.
-    NotCommitted(StoreError),
-    /// The connection was lost before the commit: nothing of it stays.
-    Lost,
-}
-
-struct WaitingJob<F, T, E> {
-    work: F,
-    outcome: Option<Result<(T, Vec<CredentialChange>), E>>,
-    answer: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Job for WaitingJob<F, T, E>
-where
-    F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send,
-    T: Send,
-    E: JobError,
-{
-    fn is_awaited(&self) -> bool {
-        !self.answer.is_closed()
-    }
-
-    fn has_changes(&self) -> bool {
-        matches!(&self.outcome, Some(Ok((_, changes))) if !changes.is_empty())
-    }
-
-    fn run(&mut self, connection: &mut DatabaseConnection) -> Ran {
-        let outcome: Result<_, E> = catch_unwind(AssertUnwindSafe(|| {
-            let (value, changed) = (self.work)(connection)?;
-            if let DatabaseConnection::Postgres(postgres) = connection {
-                change::notify(postgres, &changed)?;
-            }
-            Ok((value, changed))
-        }))
-        .unwrap_or_else(|_panic| Err(StoreError::Internal(Cause("a panic in a job")).into()));
-        let ran = match &outcome {
-            Ok(_) => Ran::Well,
-            Err(error) if error.is_outage() => Ran::Lost,
-            Err(_) => Ran::Failed,
-        };
-        self.outcome = Some(outcome);
-        ran
-    }
-
-    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>) {
-        let outcome = match (self.outcome, end) {
-            (_, End::Lost) => Err(StoreError::Unavailable.into()),
-            // What failed by itself failed whether or not the others were committed.
-            (Some(Err(error)), _) => Err(error),
-            (Some(Ok((value, _told))), End::SettledAndTold) => Ok(value),
-            (outcome, End::NotCommitted(error)) => {
-                // A commit that failed may have come so far that its changes are there after all.
-                if outcome.is_some_and(|kept| kept.is_ok_and(|(_, changed)| !changed.is_empty())) {
-                    let _followers = changes.send(Told::Missed);
-                }
-                Err(error.into())
-            }
-            (Some(Ok((value, changed))), End::Settled) => {
-                for change in changed {
-                    // Nobody follows: then nobody is told.
-                    let _followers = changes.send(Told::Change(change));
-                }
-                Ok(value)
-            }
-            (None, End::Settled | End::SettledAndTold) => {
-                Err(StoreError::Internal(Cause("a job that was committed but never run")).into())
-            }
-        };
-        // Nobody listens any more when the client has gone: what was done stays done.
-        let _listening = self.answer.send(outcome);
-    }
-}
-
-fn start_thread(
+/// What a writer needs.
+struct Writing {
     database: Database,
     messages: Receiver<Message>,
     changes: broadcast::Sender<Told>,
+    availability: Availability,
     listener: Option<ListenerHandle>,
-) -> Result<JoinHandle<()>, StoreError> {
-    let mut connection = Some(database.connect()?);
-    let batch_limit = match &database {
-        Database::Sqlite(_) => SQLITE_BATCH_LIMIT_JOBS,
-        Database::Postgres(_) => 1,
-    };
-    std::thread::Builder::new()
-        .name("writer".to_owned())
-        .spawn(move || {
-            while let Ok(Message::Job(first)) = messages.recv() {
-                let (batch, stop) = take_batch(first, &messages, batch_limit);
-                run_batch(
-                    &database,
-                    &mut connection,
-                    batch,
-                    &changes,
-                    listener.as_ref(),
-                );
-                if stop {
-                    break;
-                }
-            }
-        })
-        .map_err(|_no_thread| StoreError::Internal(Cause("no thread for a writer")))
 }
 
-/// The first job and what waits behind it, and whether the thread is to end after that.
-fn take_batch(
-    first: Box<dyn Job>,
-    messages: &Receiver<Message>,
-    limit: usize,
-) -> (Vec<Box<dyn Job>>, bool) {
-    let mut batch = vec![first];
-    while batch.len() < limit {
-        match messages.try_recv() {
-            Ok(Message::Job(job)) => batch.push(job),
-            Ok(Message::Stop) => return (batch, true),
-            Err(_empty) => break,
-        }
-    }
-    (batch, false)
-}
-
-/// Runs a batch. A connection that could not be brought back to a clean state is replaced before the next one.
-fn run_batch(
-    database: &Database,
-    connection: &mut Option<DatabaseConnection>,
-    mut batch: Vec<Box<dyn Job>>,
-    changes: &broadcast::Sender<Told>,
-    listener: Option<&ListenerHandle>,
-) {
-    // Who was told that the database cannot be reached, or went away, is not to find later that it was done after all.
-    batch.retain(|job| job.is_awaited());
-    if batch.is_empty() {
-        return;
-    }
-    let end = match database {
-        Database::Sqlite(_) => run_together(database, connection, &mut batch),
-        Database::Postgres(_) => run_alone(database, connection, &mut batch),
-    };
-    let is_told_elsewhere = matches!(end, End::SettledAndTold);
-    if let Some(listener) =
-        listener.filter(|_| is_told_elsewhere && batch.iter().any(|job| job.has_changes()))
-    {
-        listener.wait_until_told();
-    }
-    for job in batch {
-        job.answer(end, changes);
-    }
-}
-
-/// Runs jobs in one transaction, each in a savepoint of its own.
-fn run_together(
-    database: &Database,
-    connection: &mut Option<DatabaseConnection>,
-    batch: &mut [Box<dyn Job>],
-) -> End {
-    let mut opened = match connection.take().map_or_else(|| database.connect(), Ok) {
-        Ok(opened) => opened,
-        Err(error) => return End::NotCommitted(error),
-    };
-    let committed = commit_together(&mut opened, batch);
-    let clean = committed.is_ok() || opened.batch_execute("ROLLBACK").is_ok();
-    *connection = clean.then_some(opened);
-    committed.map_or_else(End::NotCommitted, |()| End::Settled)
-}
-
-fn commit_together(
-    connection: &mut DatabaseConnection,
-    batch: &mut [Box<dyn Job>],
-) -> Result<(), StoreError> {
-    // Taking the write lock at once: a deferred transaction that reads first may fail when it comes to write.
-    connection.batch_execute("BEGIN IMMEDIATE")?;
-    for job in batch {
-        connection.batch_execute("SAVEPOINT job")?;
-        match job.run(connection) {
-            Ran::Well => connection.batch_execute("RELEASE job")?,
-            Ran::Failed | Ran::Lost => connection.batch_execute("ROLLBACK TO job; RELEASE job")?,
-        }
-    }
-    connection.batch_execute("COMMIT")?;
-    Ok(())
-}
-
-/// Runs the one job of a batch in a transaction of its own. A connection that was lost is replaced, and the job is done again as a whole,
-/// as long as no commit was sent.
-fn run_alone(
-    database: &Database,
-    connection: &mut Option<DatabaseConnection>,
-    batch: &mut [Box<dyn Job>],
-) -> End {
-    let [job] = batch else {
-        return End::Lost;
-    };
-    for _ in 0..CONNECTIONS_TRIED {
-        let Ok(mut opened) = connection.take().map_or_else(|| database.connect(), Ok) else {
-            return End::Lost;
+impl Writing {
+    /// Runs what comes, until it is told to end.
+    fn write(&self, turn: &Turn) {
+        let mut connections = Connections {
+            database: &self.database,
+            availability: &self.availability,
+            turn,
+            kept: None,
         };
-        let (end, clean) = commit_alone(&mut opened, job.as_mut());
-        *connection = clean.then_some(opened);
-        if !matches!(end, End::Lost) {
-            return end;
+        while let Ok(Message::Job(first)) = self.messages.recv() {
+            let (batch, stop) = self.take_batch(first);
+            self.run_batch(&mut connections, batch);
+            if stop || turn.is_left() {
+                break;
+            }
         }
     }
-    End::Lost
-}
 
-/// Runs a job in a transaction. Returns what became of it, and whether the connection can be used further.
-fn commit_alone(connection: &mut DatabaseConnection, job: &mut dyn Job) -> (End, bool) {
-    if connection.batch_execute("BEGIN").is_err() {
-        return (End::Lost, false);
+    /// The first job and what waits behind it, and whether the thread is to end after that.
+    fn take_batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, bool) {
+        let limit = match &self.database {
+            Database::Sqlite(_) => SQLITE_BATCH_LIMIT_JOBS,
+            Database::Postgres(_) => 1,
+        };
+        let mut batch = vec![first];
+        while batch.len() < limit {
+            match self.messages.try_recv() {
+                Ok(Message::Job(job)) => batch.push(job),
+                Ok(Message::Stop) => return (batch, true),
+                Err(_empty) => break,
+            }
+        }
+        (batch, false)
     }
-    match job.run(connection) {
-        Ran::Well => match connection.batch_execute("COMMIT") {
-            Ok(()) => (End::SettledAndTold, true),
-            Err(_error) => (End::NotCommitted(StoreError::Unavailable), false),
-        },
-        Ran::Failed => match connection.batch_execute("ROLLBACK") {
-            Ok(()) => (End::SettledAndTold, true),
-            Err(_error) => (End::Lost, false),
-        },
-        Ran::Lost => (End::Lost, false),
+
+    fn run_batch(&self, connections: &mut Connections<'_>, mut batch: Vec<Box<dyn Job>>) {
+        // Who was told that the database cannot be reached, or went away, is not to find later that it was done after all.
+        batch.retain(|job| job.is_awaited());
+        let end = match (&self.database, batch.as_mut_slice()) {
+            (_, []) => return,
+            (Database::Postgres(_), [job]) => run_alone(connections, job.as_mut()),
+            (_, batch) => run_together(connections, batch),
+        };
+        let is_told_elsewhere = matches!(end, End::SettledAndTold);
+        if let Some(listener) = &self.listener
+            && is_told_elsewhere
+            && batch.iter().any(|job| job.has_changes())
+        {
+            listener.wait_until_told();
+        }
+        for job in batch {
+            job.answer(end, &self.changes);
+        }
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use uuid::{ContextV7, Uuid};
+use uuid::Uuid;
 
 use super::clock::{Clock, Timestamp};
 
@@ -100,11 +101,14 @@ impl<T> fmt::Debug for Id<T> {
     }
 }
 
-/// Makes IDs that rise strictly, even when the clock steps back.
+/// How far IDs may be ahead of the clock before that means that the clock was set back, in microseconds.
+const LEAD_LIMIT_US: i64 = 1_000;
+
+/// Makes IDs that rise strictly, even when the clock steps back: no two of a source are of the same microsecond.
 #[derive(Clone)]
 pub struct IdSource {
     clock: Clock,
-    context: Arc<Mutex<ContextV7>>,
+    last_us: Arc<AtomicI64>,
 }
 
 impl IdSource {
@@ -113,7 +117,7 @@ impl IdSource {
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
-            context: Arc::new(Mutex::new(ContextV7::new())),
+            last_us: Arc::default(),
         }
     }
 
@@ -123,14 +127,44 @@ impl IdSource {
         self.next_at(self.clock.now())
     }
 
-    /// A new ID of a time: that of an event is that of its ID.
+    /// A new ID of a time, or of a later one.
     #[must_use]
-    pub fn next_at<T>(&self, Timestamp(now_us): Timestamp) -> Id<T> {
-        let now_us = now_us.unsigned_abs();
-        let seconds = now_us / 1_000_000;
-        let nanoseconds = u32::try_from(now_us % 1_000_000).unwrap_or(0) * 1_000;
-        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        let timestamp = uuid::Timestamp::from_unix(&*context, seconds, nanoseconds);
-        Id::from_uuid(Uuid::new_v7(timestamp))
+    pub fn next_at<T>(&self, at: Timestamp) -> Id<T> {
+        id_of(self.reserve(at, 1))
+    }
+
+    /// Two new IDs, and the time that they carry: that of the second one, so that an ID of any later microsecond is later than both, whoever
+    /// makes it. When the clock was set back, IDs go on rising, and the time is that of the clock.
+    #[must_use]
+    pub fn next_two_at<T>(&self, at: Timestamp) -> ([Id<T>; 2], Timestamp) {
+        let first_us = self.reserve(at, 2);
+        let second_us = first_us.saturating_add(1);
+        let was_set_back = second_us.saturating_sub(at.0) > LEAD_LIMIT_US;
+        let carried = if was_set_back { at.0 } else { second_us };
+        ([id_of(first_us), id_of(second_us)], Timestamp(carried))
+    }
+
+    /// Takes so many microseconds that no other ID gets. Returns the first one.
+    fn reserve(&self, at: Timestamp, count: i64) -> i64 {
+        let first = |last_us: i64| at.0.max(last_us.saturating_add(1));
+        let last = |last_us| Some(first(last_us).saturating_add(count - 1));
+        let (Ok(before_us) | Err(before_us)) =
+            self.last_us
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, last);
+        first(before_us)
     }
 }
+
+/// An ID whose first 60 bits that count are a time in microseconds: milliseconds, and the rest in 12 bits in place of random ones
+/// (RFC 9562, section 6.2, method 3).
+fn id_of<T>(at_us: i64) -> Id<T> {
+    let at_us = at_us.unsigned_abs();
+    let (seconds, rest_us) = (at_us / 1_000_000, at_us % 1_000_000);
+    let nanoseconds = u32::try_from(rest_us).unwrap_or(0) * 1_000;
+    let fraction = u128::from(rest_us % 1_000) * (1 << FRACTION_BITS) / 1_000;
+    let timestamp = uuid::Timestamp::from_unix_time(seconds, nanoseconds, fraction, FRACTION_BITS);
+    Id::from_uuid(Uuid::new_v7(timestamp))
+}
+
+/// How many bits of an ID hold the part of a millisecond.
+const FRACTION_BITS: u8 = 12;

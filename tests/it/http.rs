@@ -5,12 +5,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use credence::store::connection::DatabaseConnection;
+use diesel::connection::SimpleConnection;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::support::stream::Socket;
-use crate::support::{Answer, Person, Server};
+use crate::support::{Answer, Person, Server, database};
 
 const QUERY: &str = r#"{"query":"{ viewer { subject } }"}"#;
 
@@ -1426,4 +1428,32 @@ async fn fragments_on_several_types_are_merged_for_each() {
         "query($d: Boolean) { __type(name: \"User\") { fields(includeDeprecated: $d) { name } } }";
     let answer = alice.ask_with(deprecated, json!({ "d": null })).await;
     assert!(answer.field()["fields"].as_array().unwrap().len() > 3);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_longer_than_fifteen_seconds_is_given_up() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    alice.create("before").await;
+    // Somebody else has the database for as long as the test takes: each field waits for its time.
+    let mut other = database::database(&server.data_directory())
+        .connect()
+        .unwrap();
+    let lock = match &other {
+        DatabaseConnection::Sqlite(_) => "BEGIN IMMEDIATE",
+        DatabaseConnection::Postgres(_) => {
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE credentials IN EXCLUSIVE MODE"
+        }
+    };
+    other.batch_execute(lock).unwrap();
+    let fields: String = (0..9)
+        .map(|number| {
+            format!("f{number}: createCredential(input: {{name: \"{number}\", value: \"v\"}}) {{ userErrors {{ code }} }} ")
+        })
+        .collect();
+    let answer = alice.ask(&format!("mutation {{ {fields} }}")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.codes()),
+        (504, vec!["UNAVAILABLE"])
+    );
 }

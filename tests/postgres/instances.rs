@@ -284,6 +284,36 @@ async fn sixteen_writers_on_four_instances_never_overwrite_each_other_unawares()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_changes_of_a_credential_are_in_order_though_the_clocks_of_the_instances_are_not() {
+    let (_directory, servers) = instances(4).await;
+    servers[1].clock.shift_seconds(-2);
+    servers[3].clock.shift_seconds(1);
+    let id = servers[0].editor("ada").create("hot").await;
+    let writers = (0..12).map(|writer| {
+        let server = &servers[writer % 4];
+        let id = &id;
+        async move {
+            let editor = server.admin(&format!("writer {writer}"));
+            for round in 0..20 {
+                let name = format!("hot {writer} {round}");
+                let input = json!({ "credentialId": id, "name": name, "value": secret("next") });
+                let answer = editor.mutate("updateCredential", input).await;
+                assert_eq!(answer.field()["userErrors"], json!([]));
+            }
+        }
+    });
+    join_all(writers).await;
+    let disordered = "SELECT count(*) AS number FROM (SELECT action, value_version, occurred_at_us, \
+                      lag(value_version) OVER by_id AS version_before, lag(action) OVER by_id AS action_before, \
+                      lag(occurred_at_us) OVER by_id AS occurred_before FROM audit_events WINDOW by_id AS (ORDER BY id)) AS event \
+                      WHERE version_before > value_version OR occurred_before > occurred_at_us \
+                      OR (version_before = value_version AND NOT (action_before = 'CREDENTIAL_RENAMED' AND action = 'CREDENTIAL_ROTATED'))";
+    assert_eq!(number(&servers[0], disordered), 0);
+    let events = "SELECT count(*) AS number FROM audit_events WHERE value_version > 1";
+    assert_eq!(number(&servers[0], events), 12 * 20 * 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_thousand_races_of_create_against_delete_user_none_leaves_a_credential_without_its_event()
  {
     const RACES: usize = 1_000;
