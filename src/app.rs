@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::config::{ServeSettings, TokenSettings};
 use crate::crypto::keyring::Keyring;
@@ -14,6 +16,7 @@ use crate::crypto::token::TokenVerifier;
 use crate::crypto::token_key::TokenKeys;
 use crate::data_directory::{DataDirectory, DataDirectoryLock, read_key_file, read_secret_file};
 use crate::domain::Domain;
+use crate::domain::reference_use::UseCounter;
 use crate::failure::{Failure, FailureKind};
 use crate::graphql::execution::Api;
 use crate::http::cross_origin::CrossOrigin;
@@ -28,10 +31,14 @@ use crate::types::clock::Clock;
 /// clients behind that believe to be connected, and are answered by nobody.
 const WAITING_LIMIT_CONNECTIONS: u32 = 4_096;
 
+/// How often what was resolved is counted.
+const USE_COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A server that is ready to serve.
 pub struct App {
     listener: TcpListener,
     endpoint: Endpoint,
+    domain: Arc<Domain>,
     store_end: StoreEnd,
     lock: Option<DataDirectoryLock>,
     // What streams hears of the end by this.
@@ -93,6 +100,7 @@ impl App {
                 CrossOrigin::new(settings.cors_origin.clone()),
                 stopped,
             ),
+            domain,
             stop,
             store_end,
             lock,
@@ -110,11 +118,29 @@ impl App {
             connection::stopped(&mut stop).await;
             self.stop.send_replace(true);
         };
-        tokio::join!(serving, stopping);
+        let counting = count_uses(self.domain, self.stop.subscribe());
+        tokio::join!(serving, stopping, counting);
         let store_end = self.store_end;
         // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
         let _finished = tokio::task::spawn_blocking(move || store_end.finish()).await;
         drop(self.lock);
+    }
+}
+
+/// Counts what was resolved into the references, until the server stops. What is not counted by then is counted after the next start.
+async fn count_uses(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
+    let mut counter = UseCounter::default();
+    let counting = async {
+        loop {
+            // What cannot be counted now is counted the next time.
+            if !domain.count_uses(&mut counter).await.unwrap_or(false) {
+                sleep(USE_COUNT_INTERVAL).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = counting => {}
+        () = connection::stopped(&mut stop) => {}
     }
 }
 

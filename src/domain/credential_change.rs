@@ -6,11 +6,11 @@ use super::Domain;
 use super::audit::{Recorder, Subject};
 use super::caller::Caller;
 use super::credential::missing;
-use super::error::{Denial, Error, Problem, UserArgument};
+use super::error::{Denial, Error, InUse, Problem, UserArgument};
 use crate::crypto::keyring::{Keyring, ValueBinding};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
-use crate::store::{credential, user};
+use crate::store::{credential, reference, user};
 use crate::types::audit::AuditAction;
 use crate::types::clock::Timestamp;
 use crate::types::credential::{Credential, CredentialName, DeletedCredential, StoredValue};
@@ -139,20 +139,24 @@ impl Domain {
         .await
     }
 
-    /// Deletes a credential, and returns what it was.
+    /// Deletes a credential, and returns what it was. One that consumers declare is deleted only by `force`.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for who neither owns it with `credentials:write` nor has `credentials:manage`;
-    /// [`Error::Rejected`] for an ID that is none's.
+    /// [`Error::Rejected`] for an ID that is none's, and for a credential that is in use.
     pub async fn delete_credential(
         &self,
         caller: &Caller,
         id: Id<Credential>,
+        force: bool,
     ) -> Result<Credential, Error> {
         caller.require_any(&WRITERS)?;
         let editor = caller.clone();
         self.change(caller, move |connection, recorder| {
             let before = find_changeable(connection, recorder, &editor, id)?;
+            if !force {
+                refuse_in_use(connection, &before, false)?;
+            }
             delete(connection, recorder, &before)?;
             Ok(before)
         })
@@ -199,6 +203,24 @@ fn find_changeable(
     }
     recorder.follow(&found);
     Ok(found)
+}
+
+/// Refuses to delete what consumers declare. Nobody can declare it meanwhile: it is locked.
+pub(super) fn refuse_in_use(
+    connection: &mut DatabaseConnection,
+    credential: &Credential,
+    with_user: bool,
+) -> Result<(), Error> {
+    let declared = reference::find_declared(connection, credential.id)?;
+    if declared.count == 0 {
+        return Ok(());
+    }
+    Err(Problem::InUse(InUse {
+        credential_name: credential.name.clone(),
+        with_user,
+        declared,
+    })
+    .into())
 }
 
 /// Deletes a credential and notes what it was.

@@ -5,6 +5,7 @@ use crate::store::error::{Cause, JobError, StoreError};
 use crate::types::clock::Timestamp;
 use crate::types::consumer::ConsumerProblem;
 use crate::types::credential::NameProblem;
+use crate::types::reference::Declared;
 use crate::types::scope::Scope;
 use crate::types::secret::ValueProblem;
 
@@ -66,6 +67,15 @@ pub enum Problem {
         /// When.
         at: Timestamp,
     },
+    /// Consumers declare that they use the credential.
+    InUse(InUse),
+    /// One of the credentials that a consumer declares never existed: its place in the list.
+    DeclaredNotFound {
+        /// Counted from 0.
+        index: usize,
+    },
+    /// More credentials are declared than a consumer may.
+    TooManyDeclared,
     /// The credential has another version than expected.
     VersionConflict {
         /// The version it has.
@@ -75,6 +85,17 @@ pub enum Problem {
     UserNotFound(UserArgument),
     /// A user's credentials cannot be given to the very user who is removed.
     TransferToRemoved,
+}
+
+/// What keeps a credential, or a user's credentials, from being deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// The name of the credential.
+    pub credential_name: String,
+    /// Whether a user was to be removed.
+    pub with_user: bool,
+    /// Who declares it.
+    pub declared: Declared,
 }
 
 /// The arguments that name a user.

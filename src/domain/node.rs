@@ -6,10 +6,11 @@ use super::error::{BadArgument, Error};
 use super::{Domain, IDS_LIMIT};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
-use crate::store::{audit, credential, user};
+use crate::store::{audit, credential, reference, user};
 use crate::types::audit::AuditEvent;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
+use crate::types::reference::CredentialReference;
 use crate::types::scope::Scope;
 use crate::types::user::User;
 
@@ -22,6 +23,8 @@ pub enum Node {
     User(User),
     /// An audit event.
     AuditEvent(AuditEvent),
+    /// A reference.
+    Reference(CredentialReference),
 }
 
 impl Domain {
@@ -87,6 +90,11 @@ impl Sight {
             && let Some(found) = audit::find_event(connection, id.of())?
         {
             return Ok(Some(Node::AuditEvent(found)));
+        }
+        if self.credentials
+            && let Some(found) = reference::find_reference(connection, id.of())?
+        {
+            return Ok(Some(Node::Reference(found)));
         }
         Ok(None)
     }

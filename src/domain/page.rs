@@ -4,7 +4,6 @@ use super::Domain;
 use super::error::{BadArgument, Error};
 use crate::crypto::cursor::{open_cursor, seal_cursor};
 use crate::crypto::digest::length_prefix;
-use crate::types::audit::AuditEvent;
 use crate::types::clock::Timestamp;
 use crate::types::credential::CredentialPlace;
 use crate::types::id::Id;
@@ -135,7 +134,7 @@ impl Place for UserPlace {
     }
 }
 
-impl Place for Id<AuditEvent> {
+impl<T> Place for Id<T> {
     fn to_bytes(&self) -> Vec<u8> {
         self.as_bytes().to_vec()
     }

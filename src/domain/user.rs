@@ -6,7 +6,7 @@ use super::Domain;
 use super::audit::Subject;
 use super::caller::Caller;
 use super::credential::search_term;
-use super::credential_change::{delete, transfer};
+use super::credential_change::{delete, refuse_in_use, transfer};
 use super::error::{Error, Problem, UserArgument};
 use super::page::{ListKey, PageArguments};
 use crate::store::connection::DatabaseConnection;
@@ -66,15 +66,16 @@ impl Domain {
     }
 
     /// Removes a user. The credentials that they own go with them, or to another user. Tokens that were issued to them until
-    /// now are refused from now on.
+    /// now are refused from now on. With `only_if_unused`, credentials that consumers declare keep the user.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without `users:manage`; [`Error::Rejected`] for IDs that are no user's.
+    /// [`Error::Forbidden`] without `users:manage`; [`Error::Rejected`] for IDs that are no user's, and for credentials in use.
     pub async fn delete_user(
         &self,
         caller: &Caller,
         id: Id<User>,
         transfer_to: Option<Id<User>>,
+        only_if_unused: bool,
     ) -> Result<RemovedUser, Error> {
         caller.require(Scope::UsersManage)?;
         let keyring = Arc::clone(&self.keyring);
@@ -91,6 +92,10 @@ impl Domain {
                     if let Some(heir) = &heir {
                         transfer(connection, &keyring, recorder, credential, heir)?;
                     } else {
+                        if only_if_unused {
+                            credential::lock_credential(connection, credential.id)?;
+                            refuse_in_use(connection, credential, true)?;
+                        }
                         delete(connection, recorder, credential)?;
                         deleted_credentials.push(credential.id);
                     }

@@ -30,6 +30,8 @@ pub enum AuditAction {
     CredentialNotModified,
     /// A resolve was refused: the credential is unknown, deleted or unreadable, or the caller may not resolve.
     CredentialResolveRefused,
+    /// A consumer declared its references.
+    ReferencesDeclared,
     /// A user was removed.
     UserDeleted,
 }

@@ -7,9 +7,11 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::page::{Listed, OrderDirection, PageInfo, page_arguments};
+use super::reference::{CredentialReferenceConnection, LastResolved, ReferenceLoader};
 use super::scalar::{DateTime, id, parse_id};
 use super::user::User;
 use crate::domain::credential::CredentialList;
+use crate::domain::reference::ReferenceList;
 use crate::types::credential::{self, CredentialFate};
 
 /// A named secret that workflows and integrations refer to by ID. Its value is write-only.
@@ -64,6 +66,26 @@ impl Credential {
     /// When its value was last set.
     async fn value_updated_at(&self) -> DateTime {
         self.0.value_updated_at.into()
+    }
+
+    /// When a runtime last resolved it. At most a few seconds behind.
+    async fn last_resolved_at(&self, context: &Context<'_>) -> Option<Result<DateTime, ApiError>> {
+        let loader = context.data_unchecked::<ReferenceLoader>();
+        let found = loader.load_one(LastResolved(self.0.id)).await;
+        found.map(|at| at.map(DateTime::from)).transpose()
+    }
+
+    /// What refers to the credential: consumers that declared it, and consumers that resolved it.
+    async fn references(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The first so many: 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100.")] last: Option<i32>,
+    ) -> Result<CredentialReferenceConnection, ApiError> {
+        let arguments = page_arguments(after, before, first, last);
+        CredentialReferenceConnection::read(context, ReferenceList::Of(self.0.id), &arguments).await
     }
 
     /// Whether the viewer may rename the credential or replace its value.

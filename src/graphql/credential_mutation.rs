@@ -56,6 +56,9 @@ pub struct UpdateCredentialPayload {
 pub struct DeleteCredentialInput {
     /// The credential.
     credential_id: ID,
+    /// Delete it even though consumers declare that they use it.
+    #[graphql(default)]
+    force: bool,
 }
 
 /// The result of `deleteCredential`.
@@ -132,7 +135,7 @@ impl CredentialMutation {
         )
     }
 
-    /// Deletes a credential. Needs `credentials:write` and ownership, or `credentials:manage`.
+    /// Deletes a credential, unless consumers declare that they use it. Needs `credentials:write` and ownership, or `credentials:manage`.
     async fn delete_credential(
         &self,
         context: &Context<'_>,
@@ -140,7 +143,11 @@ impl CredentialMutation {
     ) -> Option<Result<DeleteCredentialPayload, ApiError>> {
         let outcome = context
             .domain()
-            .delete_credential(context.caller(), parse_id(&input.credential_id))
+            .delete_credential(
+                context.caller(),
+                parse_id(&input.credential_id),
+                input.force,
+            )
             .await;
         Some(
             payload(outcome).map(|(deleted, user_errors)| DeleteCredentialPayload {

@@ -23,6 +23,7 @@ mod merged_field;
 pub mod node;
 mod null_variable;
 pub mod page;
+pub mod reference;
 pub mod resolve;
 pub mod response;
 pub mod scalar;
@@ -44,6 +45,7 @@ pub struct Query(
     node::NodeQuery,
     credential::CredentialQuery,
     user::UserQuery,
+    reference::ReferenceQuery,
     audit::AuditQuery,
 );
 
@@ -52,6 +54,7 @@ pub struct Query(
 pub struct Mutation(
     credential_mutation::CredentialMutation,
     resolve::ResolveMutation,
+    reference::ReferenceMutation,
     user::UserMutation,
 );
 
@@ -61,7 +64,8 @@ pub type ApiSchema = Schema<Query, Mutation, ChangeSubscription>;
 /// The schema over the rules.
 #[must_use]
 pub fn schema(domain: Arc<Domain>) -> ApiSchema {
-    builder().data(domain).finish()
+    let loader = reference::loader(Arc::clone(&domain));
+    builder().data(domain).data(loader).finish()
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, ChangeSubscription> {

@@ -6,6 +6,7 @@ use super::audit::AuditEvent;
 use super::context::RequestContext;
 use super::credential::Credential;
 use super::error::ApiError;
+use super::reference::CredentialReference;
 use super::scalar::parse_id;
 use super::user::User;
 use crate::domain::node;
@@ -24,6 +25,8 @@ pub enum Node {
     User(User),
     /// An audit event.
     AuditEvent(AuditEvent),
+    /// A reference.
+    CredentialReference(CredentialReference),
 }
 
 impl From<node::Node> for Node {
@@ -32,6 +35,7 @@ impl From<node::Node> for Node {
             node::Node::Credential(credential) => Self::Credential(credential.into()),
             node::Node::User(user) => Self::User(user.into()),
             node::Node::AuditEvent(event) => Self::AuditEvent(event.into()),
+            node::Node::Reference(reference) => Self::CredentialReference(reference.into()),
         }
     }
 }

@@ -178,6 +178,9 @@ impl UserQuery {
 pub struct DeleteUserInput {
     /// The user.
     user_id: ID,
+    /// Refuse while a consumer declares that it uses one of the user's credentials.
+    #[graphql(default)]
+    only_if_unused: bool,
     /// Give the user's credentials to this user instead of deleting them.
     transfer_to_id: Option<ID>,
 }
@@ -210,7 +213,12 @@ impl UserMutation {
         let transfer_to = input.transfer_to_id.as_ref().map(parse_id);
         let outcome = context
             .domain()
-            .delete_user(context.caller(), parse_id(&input.user_id), transfer_to)
+            .delete_user(
+                context.caller(),
+                parse_id(&input.user_id),
+                transfer_to,
+                input.only_if_unused,
+            )
             .await;
         Some(
             payload(outcome).map(|(removed, user_errors)| DeleteUserPayload {

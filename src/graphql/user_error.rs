@@ -3,7 +3,7 @@
 use async_graphql::{Enum, Interface, SimpleObject};
 
 use super::error::ApiError;
-use crate::domain::error::{Error, Problem, UserArgument};
+use crate::domain::error::{Error, InUse, Problem, UserArgument};
 use crate::types::consumer::{CONSUMER_LIMIT_CHARACTERS, ConsumerProblem};
 use crate::types::credential::{NAME_LIMIT_CHARACTERS, NameProblem};
 use crate::types::secret::ValueProblem;
@@ -41,7 +41,7 @@ pub enum CredentialErrorCode {
     Blank,
     /// The text is too long.
     TooLong,
-    /// The text has characters that are not allowed, the name shows the value, or a removed user's credentials are to go to that user.
+    /// The text has characters that are not allowed, the name shows the value, there are too many in a list, or a removed user's credentials are to go to that user.
     Invalid,
     /// Another credential has the name.
     Taken,
@@ -51,6 +51,8 @@ pub enum CredentialErrorCode {
     NotFound,
     /// The credential was deleted; the message says when and what its name was.
     Deleted,
+    /// Consumers declare that they use the credential.
+    InUse,
     /// The credential has another version than the expected one.
     VersionConflict,
 }
@@ -74,7 +76,10 @@ pub fn payload<T>(
 impl From<&Problem> for CredentialError {
     fn from(problem: &Problem) -> Self {
         let (code, message) = describe(problem);
-        let field = path(problem).iter().map(|&name| name.to_owned()).collect();
+        let mut field: Vec<String> = path(problem).iter().map(|&name| name.to_owned()).collect();
+        if let Problem::DeclaredNotFound { index } = problem {
+            field.push(index.to_string());
+        }
         Self {
             code,
             message,
@@ -94,6 +99,11 @@ fn path(problem: &Problem) -> &'static [&'static str] {
         Problem::CredentialNotFound | Problem::CredentialDeleted { .. } => {
             &["input", "credentialId"]
         }
+        Problem::InUse(InUse {
+            with_user: true, ..
+        }) => &["input", "userId"],
+        Problem::InUse(_) => &["input", "credentialId"],
+        Problem::DeclaredNotFound { .. } | Problem::TooManyDeclared => &["input", "credentialIds"],
         Problem::VersionConflict { .. } => &["input", "expectedValueVersion"],
         Problem::UserNotFound(UserArgument::User) => &["input", "userId"],
         Problem::UserNotFound(UserArgument::NewOwner) => &["input", "newOwnerId"],
@@ -117,7 +127,12 @@ fn describe(problem: &Problem) -> (CredentialErrorCode, String) {
             CredentialErrorCode::Taken,
             "Another credential has this name. Names are compared without regard to case.".to_owned(),
         ),
-        Problem::CredentialNotFound => (
+        Problem::InUse(in_use) => (CredentialErrorCode::InUse, describe_use(in_use)),
+        Problem::TooManyDeclared => (
+            CredentialErrorCode::Invalid,
+            "A consumer declares at most 100 credentials.".to_owned(),
+        ),
+        Problem::CredentialNotFound | Problem::DeclaredNotFound { .. } => (
             CredentialErrorCode::NotFound,
             "No credential has this ID, and none ever had.".to_owned(),
         ),
@@ -135,6 +150,34 @@ fn describe(problem: &Problem) -> (CredentialErrorCode, String) {
             "The credentials cannot be given to the user who is removed.".to_owned(),
         ),
     }
+}
+
+fn describe_use(in_use: &InUse) -> String {
+    let declared = &in_use.declared;
+    let names: Vec<String> = declared
+        .first
+        .iter()
+        .map(|consumer| match &consumer.name {
+            Some(name) => format!("{name} ({})", consumer.external_id),
+            None => consumer.external_id.clone(),
+        })
+        .collect();
+    let rest = declared
+        .count
+        .saturating_sub(i64::try_from(names.len()).unwrap_or(i64::MAX));
+    let more = match rest {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    let consumers = match declared.count {
+        1 => "1 consumer declares that it uses".to_owned(),
+        count => format!("{count} consumers declare that they use"),
+    };
+    format!(
+        "{consumers} the credential {}: {}{more}. They would fail without it.",
+        in_use.credential_name,
+        names.join(", ")
+    )
 }
 
 fn describe_name(problem: NameProblem) -> (CredentialErrorCode, String) {

@@ -6,7 +6,8 @@ use diesel::prelude::*;
 use super::connection::{DatabaseConnection, MultiBackend};
 use super::error::StoreError;
 use super::schema::{
-    audit_events, credentials, data_keys, deleted_credentials, keyring, removed_users, users,
+    audit_events, credential_references, credentials, data_keys, deleted_credentials, keyring,
+    reference_progress, removed_users, users,
 };
 
 /// How many rows are read at once, and written in one transaction.
@@ -98,6 +99,13 @@ row!(UserRow, users, id: Vec<u8>, {
 row!(DeletedCredentialRow, deleted_credentials, id: Vec<u8>, {
     id: Vec<u8>, name: String, deleted_at_us: i64
 });
+row!(ReferenceRow, credential_references, id: Vec<u8>, {
+    id: Vec<u8>, credential_id: Vec<u8>, present_credential_id: Option<Vec<u8>>, consumer_kind: String,
+    consumer_external_id: String, consumer_name: Option<String>, declared_at_us: Option<i64>,
+    first_resolved_at_us: Option<i64>, last_resolved_at_us: Option<i64>, last_resolved_version: Option<i32>,
+    resolve_count: i32
+});
+row!(ProgressRow, reference_progress, counted_through: Vec<u8>, { counted_through: Vec<u8> });
 row!(CredentialRow, credentials, id: Vec<u8>, {
     id: Vec<u8>, name: String, name_key: String, owner_id: Vec<u8>, value_version: i32, created_at_us: i64,
     updated_at_us: i64, value_updated_at_us: i64, data_key_id: i32, sealed_value: Vec<u8>

@@ -21,6 +21,8 @@ mod listener;
 pub mod migration;
 mod pool;
 pub mod postgres;
+pub mod reference;
+pub mod reference_use;
 mod row;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod schema;

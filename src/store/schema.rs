@@ -21,6 +21,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    credential_references (id) {
+        id -> Binary,
+        credential_id -> Binary,
+        present_credential_id -> Nullable<Binary>,
+        consumer_kind -> Text,
+        consumer_external_id -> Text,
+        consumer_name -> Nullable<Text>,
+        declared_at_us -> Nullable<BigInt>,
+        first_resolved_at_us -> Nullable<BigInt>,
+        last_resolved_at_us -> Nullable<BigInt>,
+        last_resolved_version -> Nullable<Integer>,
+        resolve_count -> Integer,
+    }
+}
+
+diesel::table! {
     credentials (id) {
         id -> Binary,
         name -> Text,
@@ -61,6 +77,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    reference_progress (counted_through) {
+        counted_through -> Binary,
+    }
+}
+
+diesel::table! {
     removed_users (issuer, subject) {
         issuer -> Text,
         subject -> Text,
@@ -86,10 +108,12 @@ diesel::joinable!(credentials -> users (owner_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
+    credential_references,
     credentials,
     data_keys,
     deleted_credentials,
     keyring,
+    reference_progress,
     removed_users,
     users,
 );

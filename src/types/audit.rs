@@ -25,13 +25,15 @@ pub enum AuditAction {
     CredentialNotModified,
     /// A resolve was refused.
     CredentialResolveRefused,
+    /// A consumer declared what it uses.
+    ReferencesDeclared,
     /// A user was removed.
     UserDeleted,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CredentialCreated,
         Self::CredentialRenamed,
         Self::CredentialRotated,
@@ -40,6 +42,7 @@ impl AuditAction {
         Self::CredentialResolved,
         Self::CredentialNotModified,
         Self::CredentialResolveRefused,
+        Self::ReferencesDeclared,
         Self::UserDeleted,
     ];
 
@@ -68,6 +71,7 @@ impl AuditAction {
             Self::CredentialResolved => "CREDENTIAL_RESOLVED",
             Self::CredentialNotModified => "CREDENTIAL_NOT_MODIFIED",
             Self::CredentialResolveRefused => "CREDENTIAL_RESOLVE_REFUSED",
+            Self::ReferencesDeclared => "REFERENCES_DECLARED",
             Self::UserDeleted => "USER_DELETED",
         }
     }

@@ -8,6 +8,7 @@ pub mod credential;
 pub mod id;
 pub mod keyring;
 pub mod page;
+pub mod reference;
 pub mod scope;
 pub mod secret;
 pub mod text;

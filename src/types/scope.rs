@@ -11,7 +11,7 @@ pub enum Scope {
     CredentialsManage,
     /// Resolve credentials to their values. No role of a person has it.
     CredentialsResolve,
-    /// Ask what became of credentials, by their IDs.
+    /// Declare what uses credentials, and ask what became of them by their IDs.
     ReferencesDeclare,
     /// See and remove users.
     UsersManage,

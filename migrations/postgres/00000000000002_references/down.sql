@@ -1,0 +1,2 @@
+DROP TABLE reference_progress;
+DROP TABLE credential_references;

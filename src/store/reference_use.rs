@@ -1,0 +1,227 @@
+//! What was resolved, counted into the references from the audit log. A resolve itself writes nothing but its event.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel::{PgConnection, QueryableByName};
+
+use super::connection::DatabaseConnection;
+use super::error::StoreError;
+use super::row;
+use super::schema::{audit_events, credential_references, reference_progress};
+use crate::types::audit::{AuditAction, AuditEvent};
+use crate::types::clock::Timestamp;
+use crate::types::consumer::{Consumer, ConsumerKind};
+use crate::types::credential::Credential;
+use crate::types::id::Id;
+use crate::types::reference::Uses;
+
+/// How many events are counted in one transaction.
+const BATCH_LIMIT_EVENTS: i64 = 1_000;
+
+/// A resolve, as the audit log has it.
+#[derive(Clone, Debug)]
+pub struct ResolveEvent {
+    /// What was resolved.
+    pub credential_id: Id<Credential>,
+    /// Who resolved it.
+    pub consumer: Consumer,
+    /// When, and which version.
+    pub uses: Uses,
+}
+
+type ResolveRow = (
+    Vec<u8>,
+    i64,
+    Option<Vec<u8>>,
+    Option<i32>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+/// Reads a resolve; `None` for one that another version wrote, with a kind of consumer that this one does not know.
+fn event_of(row: ResolveRow) -> Option<ResolveEvent> {
+    let (_id, occurred_at_us, credential_id, value_version, kind, external_id, name) = row;
+    Some(ResolveEvent {
+        credential_id: row::id(credential_id?).ok()?,
+        consumer: Consumer {
+            kind: ConsumerKind::parse(&kind?)?,
+            external_id: external_id?,
+            name,
+        },
+        uses: Uses {
+            first_at: Timestamp(occurred_at_us),
+            last_at: Timestamp(occurred_at_us),
+            last_version: value_version?,
+            count: 1,
+        },
+    })
+}
+
+/// Up to which event resolves are counted.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_progress(connection: &mut DatabaseConnection) -> Result<Id<AuditEvent>, StoreError> {
+    let through = reference_progress::table.select(reference_progress::counted_through);
+    row::id(through.first(connection)?)
+}
+
+/// Up to which event resolves are counted. On PostgreSQL others wait until the transaction ends.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn lock_progress(connection: &mut DatabaseConnection) -> Result<Id<AuditEvent>, StoreError> {
+    let through = reference_progress::table.select(reference_progress::counted_through);
+    let bytes: Vec<u8> = match connection {
+        DatabaseConnection::Postgres(postgres) => through.for_update().first(postgres)?,
+        DatabaseConnection::Sqlite(sqlite) => through.first(sqlite)?,
+    };
+    row::id(bytes)
+}
+
+/// Notes up to which event resolves are counted.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn update_progress(
+    connection: &mut DatabaseConnection,
+    through: Id<AuditEvent>,
+) -> Result<(), StoreError> {
+    diesel::update(reference_progress::table)
+        .set(reference_progress::counted_through.eq(through.as_bytes().as_slice()))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// The first resolves behind an event, up to another one, and how far that is: at most 1,000.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_resolves(
+    connection: &mut DatabaseConnection,
+    after: Id<AuditEvent>,
+    through: Id<AuditEvent>,
+) -> Result<(Vec<ResolveEvent>, Id<AuditEvent>), StoreError> {
+    let counted = [
+        AuditAction::CredentialResolved.as_str(),
+        AuditAction::CredentialNotModified.as_str(),
+    ];
+    let rows: Vec<ResolveRow> = audit_events::table
+        .filter(audit_events::id.gt(after.as_bytes().as_slice()))
+        .filter(audit_events::id.le(through.as_bytes().as_slice()))
+        .filter(audit_events::action.eq_any(counted))
+        .order(audit_events::id)
+        .select((
+            audit_events::id,
+            audit_events::occurred_at_us,
+            audit_events::credential_id,
+            audit_events::value_version,
+            audit_events::consumer_kind,
+            audit_events::consumer_external_id,
+            audit_events::consumer_name,
+        ))
+        .limit(BATCH_LIMIT_EVENTS)
+        .load(connection)?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == BATCH_LIMIT_EVENTS);
+    let last = rows.last().filter(|_| is_full);
+    let reached = last.map_or(Ok(through), |row| row::id(row.0.clone()))?;
+    Ok((rows.into_iter().filter_map(event_of).collect(), reached))
+}
+
+/// The last event that there is; `None` when there is none.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_last_event(
+    connection: &mut DatabaseConnection,
+) -> Result<Option<Id<AuditEvent>>, StoreError> {
+    let last: Option<Vec<u8>> = audit_events::table
+        .select(audit_events::id)
+        .order(audit_events::id.desc())
+        .first(connection)
+        .optional()?;
+    row::optional_id(last)
+}
+
+/// The uses of a reference; `None` when there is no reference, and nothing inside when there were no uses.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_uses(
+    connection: &mut DatabaseConnection,
+    credential_id: Id<Credential>,
+    consumer: &Consumer,
+) -> Result<Option<Option<Uses>>, StoreError> {
+    let row: Option<(Option<i64>, Option<i64>, Option<i32>, i32)> = credential_references::table
+        .filter(credential_references::consumer_kind.eq(consumer.kind.as_str()))
+        .filter(credential_references::consumer_external_id.eq(&consumer.external_id))
+        .filter(credential_references::credential_id.eq(credential_id.as_bytes().as_slice()))
+        .select((
+            credential_references::first_resolved_at_us,
+            credential_references::last_resolved_at_us,
+            credential_references::last_resolved_version,
+            credential_references::resolve_count,
+        ))
+        .first(connection)
+        .optional()?;
+    Ok(row.map(|row| match row {
+        (Some(first_at_us), Some(last_at_us), Some(last_version), count) => Some(Uses {
+            first_at: Timestamp(first_at_us),
+            last_at: Timestamp(last_at_us),
+            last_version,
+            count,
+        }),
+        _ => None,
+    }))
+}
+
+/// Replaces the uses of a reference, and the consumer's name when it gave one. Returns how many rows changed.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn update_uses(
+    connection: &mut DatabaseConnection,
+    credential_id: Id<Credential>,
+    consumer: &Consumer,
+    uses: &Uses,
+) -> Result<usize, StoreError> {
+    let row = credential_references::table
+        .filter(credential_references::consumer_kind.eq(consumer.kind.as_str()))
+        .filter(credential_references::consumer_external_id.eq(&consumer.external_id))
+        .filter(credential_references::credential_id.eq(credential_id.as_bytes().as_slice()));
+    let changed = diesel::update(row)
+        .set((
+            credential_references::first_resolved_at_us.eq(uses.first_at.0),
+            credential_references::last_resolved_at_us.eq(uses.last_at.0),
+            credential_references::last_resolved_version.eq(uses.last_version),
+            credential_references::resolve_count.eq(uses.count),
+            consumer
+                .name
+                .as_ref()
+                .map(|name| credential_references::consumer_name.eq(name)),
+        ))
+        .execute(connection)?;
+    Ok(changed)
+}
+
+#[derive(QueryableByName)]
+struct Transactions {
+    #[diesel(sql_type = BigInt)]
+    oldest: i64,
+    #[diesel(sql_type = BigInt)]
+    next: i64,
+}
+
+/// The number of the oldest transaction of PostgreSQL that is under way, and that of the next one to begin.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_transactions(postgres: &mut PgConnection) -> Result<(i64, i64), StoreError> {
+    let found: Transactions = diesel::sql_query(
+        "SELECT pg_snapshot_xmin(present)::text::bigint AS oldest, pg_snapshot_xmax(present)::text::bigint AS next \
+         FROM pg_current_snapshot() AS present",
+    )
+    .get_result(postgres)?;
+    Ok((found.oldest, found.next))
+}
