@@ -22,6 +22,7 @@ mod access;
 mod audit;
 mod cluster;
 mod commit;
+mod conflict;
 mod copy;
 #[path = "../it/crash.rs"]
 mod crash;
@@ -40,6 +41,7 @@ mod outage;
 mod page;
 #[path = "../it/persisted.rs"]
 mod persisted;
+mod profile;
 #[path = "../it/readme.rs"]
 mod readme;
 mod requirement;
@@ -60,5 +62,6 @@ mod support;
 mod tls;
 #[path = "../it/token.rs"]
 mod token;
+mod upgrade;
 #[path = "../it/user.rs"]
 mod user;
