@@ -21,6 +21,7 @@ use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
 use crate::store::connection::Database;
+use crate::store::postgres_route::Protection;
 use crate::store::{Store, StoreEnd};
 use crate::types::clock::Clock;
 
@@ -57,6 +58,7 @@ impl App {
         let is_local = settings.tokens.is_local();
         check_address(settings, is_local)?;
         let database = settings.data.database()?;
+        check_local_database(&database, is_local)?;
         let lock = lock_data_directory(settings, &database, is_local)?;
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
@@ -160,6 +162,19 @@ fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Failure
         "{listen} is reached by other machines, and tokens and values must not travel in plain: put a proxy that terminates \
          TLS in front and say so with --behind-tls-proxy"
     )))
+}
+
+/// In local mode each data directory signs its own tokens, and the master key lies beside them: it is no mode for a shared database.
+fn check_local_database(database: &Database, is_local: bool) -> Result<(), Failure> {
+    match database {
+        Database::Postgres(url) if is_local && url.protection() != Protection::Local => {
+            Err(Failure::configuration(
+                "without --jwt-key-file or --jwks-file the server is in local mode, and the database URL leads to another machine: \
+                 configure the issuer of your tokens, or use a database of this machine",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_master_key(

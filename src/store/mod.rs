@@ -18,6 +18,7 @@ mod listener;
 pub mod migration;
 mod pool;
 pub mod postgres;
+pub mod postgres_route;
 mod row;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod schema;

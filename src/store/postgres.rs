@@ -7,6 +7,7 @@ use diesel::sql_types::{Bool, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 
 use super::error::StoreError;
+use super::postgres_route::{self, Protection, split_query};
 
 /// What stands in every connection string before the operator's own options, which win. A server that does not answer is given up
 /// after seconds, not minutes.
@@ -49,10 +50,18 @@ impl PostgresUrl {
     }
 
     fn with_defaults(&self) -> String {
-        match self.0.split_once('?') {
-            Some((server, options)) => format!("{server}?{DEFAULT_OPTIONS}&{options}"),
-            None => format!("{}?{DEFAULT_OPTIONS}", self.0),
+        match split_query(&self.0) {
+            (server, Some(options)) => format!("{server}?{DEFAULT_OPTIONS}&{options}"),
+            (server, None) => format!("{server}?{DEFAULT_OPTIONS}"),
         }
+    }
+
+    /// What protects what is sent to the server, by the URL and the environment that libpq reads.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        postgres_route::protection(&self.0, |name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
     }
 
     /// Opens a connection.

@@ -22,6 +22,7 @@ mod backup;
 mod command;
 mod crash;
 mod credential;
+mod database_url;
 mod document;
 mod http;
 mod input;
