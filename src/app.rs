@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::config::{ServeSettings, TokenSettings};
 use crate::crypto::keyring::Keyring;
@@ -28,6 +30,9 @@ use crate::types::clock::Clock;
 /// How many connections the kernel keeps until they are accepted, if its own limit is not lower. With the usual 128 a burst leaves
 /// clients behind that believe to be connected, and are answered by nobody.
 const WAITING_LIMIT_CONNECTIONS: u32 = 4_096;
+
+/// How long a server that stops waits for its database. Nobody else waits by then: every request is answered.
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
 
 /// A server that is ready to serve.
 pub struct App {
@@ -104,7 +109,8 @@ impl App {
         })
     }
 
-    /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk.
+    /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk, or the database has
+    /// not answered for 5 seconds after that.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         let stopped = self.stop.subscribe();
         let serving = connection::serve(self.listener, self.endpoint, stopped);
@@ -115,7 +121,10 @@ impl App {
         tokio::join!(serving, stopping);
         let store_end = self.store_end;
         // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
-        let _finished = tokio::task::spawn_blocking(move || store_end.finish()).await;
+        let finishing = tokio::task::spawn_blocking(move || store_end.finish());
+        if timeout(FINISH_LIMIT, finishing).await.is_err() {
+            tracing::warn!("the database does not answer: the end does not wait for it");
+        }
         drop(self.lock);
     }
 }

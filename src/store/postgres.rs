@@ -256,12 +256,13 @@ pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError
     Ok(Some(Lack::Letters(line(connection, locale)?)))
 }
 
-/// Waits until no other instance is starting on the database. Whoever has the connection is the only one until it is closed.
+/// Whether no other instance is starting on the database. Whoever was told so is the only one until the connection is closed.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be reached.
-pub fn lock_for_start(connection: &mut PgConnection) -> Result<(), StoreError> {
-    connection.batch_execute("SET statement_timeout = 0")?;
-    connection.batch_execute(&format!("SELECT pg_advisory_lock({START_LOCK})"))?;
-    Ok(())
+pub fn try_lock_for_start(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    holds(
+        connection,
+        &format!("SELECT pg_try_advisory_lock({START_LOCK}) AS answer"),
+    )
 }
