@@ -61,6 +61,11 @@ pub fn migrate_unfinished(database: &Database) -> Result<(), Failure> {
 fn apply(database: &Database) -> Result<DatabaseConnection, Failure> {
     let failure = |error| store_failure(database, error);
     let mut connection = database.connect().map_err(failure)?;
+    if let DatabaseConnection::Postgres(postgres) = &mut connection
+        && let Some(lack) = postgres::find_session_lack(postgres).map_err(failure)?
+    {
+        return Err(Failure::configuration(lack.to_string()));
+    }
     check_version(database, &mut connection)?;
     if migration::is_current(&mut connection).map_err(failure)? {
         return Ok(connection);

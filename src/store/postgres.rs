@@ -158,6 +158,22 @@ pub enum Lack {
     HiddenExtension(String),
     /// The role may not create tables.
     Privilege,
+    /// The connection looks into no schema.
+    Schema {
+        /// Its `search_path`.
+        search_path: String,
+        /// The role, as SQL writes it.
+        role: String,
+    },
+    /// The server speaks another language than English.
+    Language {
+        /// Its `lc_messages`.
+        locale: String,
+        /// The role and the database, as SQL writes them.
+        role: String,
+        /// See `role`.
+        database: String,
+    },
 }
 
 impl fmt::Display for Lack {
@@ -179,6 +195,20 @@ impl fmt::Display for Lack {
             Self::HiddenExtension(schema) => write!(
                 formatter,
                 "the extension pg_trgm is in the schema {schema}: add that to the search_path of the role"
+            ),
+            Self::Schema { search_path, role } => write!(
+                formatter,
+                "the search_path ({search_path}) names no schema that is there and that the role {role} may use: let an administrator run, \
+                 in this database, `CREATE SCHEMA credence AUTHORIZATION {role}; ALTER ROLE {role} SET search_path = credence, public;`"
+            ),
+            Self::Language {
+                locale,
+                role,
+                database,
+            } => write!(
+                formatter,
+                "PostgreSQL's messages come in the language of {locale}, and a deadlock is told by its English message: let an administrator \
+                 run `ALTER ROLE {role} IN DATABASE {database} SET lc_messages = 'C';`"
             ),
             Self::Privilege => formatter.write_str(
                 "the database is to be migrated, and this role may not create tables: run `credence migrate` with a role that may",
@@ -207,6 +237,36 @@ fn line(connection: &mut PgConnection, query: &str) -> Result<String, StoreError
 fn holds(connection: &mut PgConnection, query: &str) -> Result<bool, StoreError> {
     let row: Answer = diesel::sql_query(query).get_result(connection)?;
     Ok(row.answer)
+}
+
+/// What every start needs of a connection, also when there is nothing to migrate.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_session_lack(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError> {
+    const ROLE: &str = "SELECT quote_ident(current_user) AS line";
+    const DATABASE: &str = "SELECT quote_ident(current_database()) AS line";
+    if holds(connection, "SELECT current_schema() IS NULL AS answer")? {
+        return Ok(Some(Lack::Schema {
+            search_path: line(connection, "SELECT current_setting('search_path') AS line")?,
+            role: line(connection, ROLE)?,
+        }));
+    }
+    let locale = line(connection, "SELECT current_setting('lc_messages') AS line")?;
+    if is_english(&locale) {
+        return Ok(None);
+    }
+    Ok(Some(Lack::Language {
+        locale,
+        role: line(connection, ROLE)?,
+        database: line(connection, DATABASE)?,
+    }))
+}
+
+/// Whether messages come in English with this `lc_messages`. An empty one is that of the server's environment, which nobody can ask for.
+fn is_english(locale: &str) -> bool {
+    let is_untranslated = ["", "C", "POSIX"].contains(&locale) || locale.starts_with("C.");
+    is_untranslated || locale.starts_with("en") || locale.starts_with("English")
 }
 
 /// Makes a database ready to be migrated: looks for what it must have, and creates the extension that search needs.
