@@ -326,3 +326,26 @@ pub fn try_lock_for_start(connection: &mut PgConnection) -> Result<bool, StoreEr
         &format!("SELECT pg_try_advisory_lock({START_LOCK}) AS answer"),
     )
 }
+
+/// Whether a copy may read here. Nobody else may write here then, as a copy does, until the connection is closed.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be reached.
+pub fn try_lock_for_reading_copy(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    holds(connection, &copy_lock("pg_try_advisory_lock_shared"))
+}
+
+/// Whether a copy may write here: no other one reads or writes here until the connection is closed.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be reached.
+pub fn try_lock_for_writing_copy(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    holds(connection, &copy_lock("pg_try_advisory_lock"))
+}
+
+/// Advisory locks are those of one database, and each of its schemas may have tables of Credence.
+fn copy_lock(function: &str) -> String {
+    format!(
+        "SELECT {function}(hashtextextended('credence copy ' || coalesce(current_schema(), ''), 0)) AS answer"
+    )
+}

@@ -36,6 +36,7 @@ mod http;
 mod input;
 mod instances;
 mod log;
+mod long_copy;
 mod outage;
 #[path = "../it/page.rs"]
 mod page;
