@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use credence::store::connection::Database;
 use credence::store::postgres::PostgresUrl;
 use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
+use crate::start::end_within;
 use crate::support::database;
 use crate::support::process::{Place, credence, run, stderr, stdout};
 use crate::support::store::lines;
@@ -113,6 +115,9 @@ fn waiting_session(database: &Database, copying: &mut Child) -> String {
 fn many_batches_move_to_postgresql_and_back_and_go_on_where_they_were_broken_off() {
     let directory = TempDir::new().unwrap();
     let from = source(directory.path());
+    let twin = directory.path().join("twin");
+    let twin = twin.to_str().unwrap().to_owned();
+    assert_copied(&copy(&from, &twin).output().unwrap());
     let url = database::url(&directory.path().join("target")).unwrap();
     assert!(run(&["migrate", "--database-url", &url]).status.success());
     let target = postgres(&url);
@@ -145,6 +150,16 @@ fn many_batches_move_to_postgresql_and_back_and_go_on_where_they_were_broken_off
     // The process is killed at the same place.
     let mut copying = begin();
     let session = waiting_session(&target, &mut copying);
+    // Another one into the same target would be in its way.
+    let mut second = copy(&twin, &url).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(end_within(&mut second, Duration::from_secs(20)).is_some());
+    let refused = second.wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(78), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("another copy"),
+        "{}",
+        stderr(&refused)
+    );
     copying.kill().unwrap();
     copying.wait().unwrap();
     end_session(&session);

@@ -128,7 +128,7 @@ fn read_until(log: &mut impl BufRead, words: &str) {
 }
 
 /// How a process ended, when it did within the time; otherwise it is killed.
-fn end_within(process: &mut Child, limit: Duration) -> Option<ExitStatus> {
+pub fn end_within(process: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let began_at = Instant::now();
     while began_at.elapsed() < limit {
         if let Some(ended) = process.try_wait().unwrap() {
