@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config::{ServeSettings, TokenSettings};
 use crate::crypto::keyring::Keyring;
@@ -24,6 +24,7 @@ use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
 use crate::store::connection::Database;
+use crate::store::postgres_route::Protection;
 use crate::store::{Store, StoreEnd};
 use crate::types::clock::Clock;
 
@@ -33,6 +34,8 @@ const WAITING_LIMIT_CONNECTIONS: u32 = 4_096;
 
 /// How often what was resolved is counted.
 const USE_COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a server that stops waits for its database. Nobody else waits by then: every request is answered.
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
 
 /// A server that is ready to serve.
 pub struct App {
@@ -64,6 +67,7 @@ impl App {
         let is_local = settings.tokens.is_local();
         check_address(settings, is_local)?;
         let database = settings.data.database()?;
+        check_local_database(&database, is_local)?;
         let lock = lock_data_directory(settings, &database, is_local)?;
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
@@ -110,7 +114,8 @@ impl App {
         })
     }
 
-    /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk.
+    /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk, or the database has
+    /// not answered for 5 seconds after that.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         let stopped = self.stop.subscribe();
         let serving = connection::serve(self.listener, self.endpoint, stopped);
@@ -122,7 +127,10 @@ impl App {
         tokio::join!(serving, stopping, counting);
         let store_end = self.store_end;
         // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
-        let _finished = tokio::task::spawn_blocking(move || store_end.finish()).await;
+        let finishing = tokio::task::spawn_blocking(move || store_end.finish());
+        if timeout(FINISH_LIMIT, finishing).await.is_err() {
+            tracing::warn!("the database does not answer: the end does not wait for it");
+        }
         drop(self.lock);
     }
 }
@@ -186,6 +194,19 @@ fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Failure
         "{listen} is reached by other machines, and tokens and values must not travel in plain: put a proxy that terminates \
          TLS in front and say so with --behind-tls-proxy"
     )))
+}
+
+/// In local mode each data directory signs its own tokens, and the master key lies beside them: it is no mode for a shared database.
+fn check_local_database(database: &Database, is_local: bool) -> Result<(), Failure> {
+    match database {
+        Database::Postgres(url) if is_local && url.protection() != Protection::Local => {
+            Err(Failure::configuration(
+                "without --jwt-key-file or --jwks-file the server is in local mode, and the database URL leads to another machine: \
+                 configure the issuer of your tokens, or use a database of this machine",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_master_key(

@@ -16,6 +16,7 @@ use crate::data_directory::DATABASE_FILE;
 use crate::failure::{Failure, FailureKind};
 use crate::store::connection::Database;
 use crate::store::postgres::PostgresUrl;
+use crate::store::postgres_route::Protection;
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -75,7 +76,8 @@ pub struct LogSettings {
 /// Where the data is.
 #[derive(Args, Clone, Debug)]
 pub struct DataSettings {
-    /// The database, when it is not the SQLite file of the data directory: `postgres://USER@HOST/DATABASE`, with any options of libpq
+    /// The database, when it is not the SQLite file of the data directory: `postgres://USER@HOST/DATABASE`, with any options of libpq;
+    /// over a network with `sslmode=verify-full&sslrootcert=FILE`
     #[arg(
         long,
         env = "CREDENCE_DATABASE_URL",
@@ -97,7 +99,8 @@ impl DataSettings {
     /// The database.
     ///
     /// # Errors
-    /// [`FailureKind::Usage`] for a URL of another scheme. It is not repeated, as it may hold a password.
+    /// [`FailureKind::Usage`] for a URL of another scheme, [`FailureKind::Configuration`] for one that leads over a network where
+    /// nothing protects what is sent. It is not repeated, as it may hold a password.
     pub fn database(&self) -> Result<Database, Failure> {
         let Some(DatabaseUrl(text)) = &self.database_url else {
             return Ok(Database::Sqlite(self.data_dir.join(DATABASE_FILE)));
@@ -108,8 +111,33 @@ impl DataSettings {
                 "--database-url begins with postgres:// or postgresql://; for SQLite, leave it out and name a --data-dir",
             )
         })?;
+        check_protection(url.protection())?;
         Ok(Database::Postgres(url))
     }
+}
+
+/// libpq's own default is TLS when the server offers it: whoever is between then takes it away, and nobody notices.
+fn check_protection(protection: Protection) -> Result<(), Failure> {
+    match protection {
+        Protection::Local | Protection::Verified => {}
+        Protection::NameUnchecked => tracing::warn!(
+            "PostgreSQL's host name is not checked: any server with a certificate of that authority is trusted; sslmode=verify-full checks it"
+        ),
+        Protection::ServerUnchecked => tracing::warn!(
+            "PostgreSQL's certificate is not checked: whoever answers in its place is trusted; sslmode=verify-full with sslrootcert checks it"
+        ),
+        Protection::Disabled => tracing::warn!(
+            "the connection to PostgreSQL is not encrypted, as sslmode=disable says: whoever is between can read and change what is sent"
+        ),
+        Protection::Chance => {
+            return Err(Failure::configuration(
+                "the database URL leads to another machine, and its sslmode does not insist on TLS: add \
+                 `sslmode=verify-full&sslrootcert=FILE`, with the certificate of the server's authority, or, in a network that you trust, \
+                 `sslmode=disable`",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The URL of a database, or the path of a data directory, before anything has looked at it: what the command line says of a wrong

@@ -1,5 +1,8 @@
 //! The database at the start: it is looked through, and its keyring opened, before anything is changed in it.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::crypto::keyring::{Keyring, KeyringError};
 use crate::crypto::master_key::MasterKey;
 use crate::failure::{Failure, FailureKind};
@@ -8,6 +11,11 @@ use crate::store::error::StoreError;
 use crate::store::postgres::{self, ConnectProblem};
 use crate::store::{keyring, migration};
 use crate::types::keyring::StoredKeyring;
+
+/// How long a start waits for another one. An index over millions of rows takes minutes; what takes longer than this hangs.
+const START_LOCK_LIMIT_MINUTES: u64 = 5;
+/// How often it looks meanwhile.
+const START_LOCK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Opens the keyring of a database, and migrates it. An empty database gets a keyring.
 ///
@@ -53,6 +61,11 @@ pub fn migrate_unfinished(database: &Database) -> Result<(), Failure> {
 fn apply(database: &Database) -> Result<DatabaseConnection, Failure> {
     let failure = |error| store_failure(database, error);
     let mut connection = database.connect().map_err(failure)?;
+    if let DatabaseConnection::Postgres(postgres) = &mut connection
+        && let Some(lack) = postgres::find_session_lack(postgres).map_err(failure)?
+    {
+        return Err(Failure::configuration(lack.to_string()));
+    }
     check_version(database, &mut connection)?;
     if migration::is_current(&mut connection).map_err(failure)? {
         return Ok(connection);
@@ -67,20 +80,74 @@ fn apply(database: &Database) -> Result<DatabaseConnection, Failure> {
     Ok(connection)
 }
 
-/// The lock of a starting instance: as long as this connection is open, no other one starts. SQLite has the lock of its directory.
-fn lock_for_start(database: &Database) -> Result<Option<DatabaseConnection>, Failure> {
+/// Opens a connection, and says why when there is none.
+///
+/// # Errors
+/// [`FailureKind::Configuration`] for a URL that cannot be understood; otherwise [`FailureKind::DatabaseUnreachable`].
+pub fn connect(database: &Database) -> Result<DatabaseConnection, Failure> {
     let Database::Postgres(url) = database else {
-        return Ok(None);
+        return database
+            .connect()
+            .map_err(|error| store_failure(database, error));
     };
-    let mut connection = url.connect().map_err(|problem| {
+    let connection = url.connect().map_err(|problem| {
         let kind = match problem {
             ConnectProblem::Malformed => FailureKind::Configuration,
             _ => FailureKind::DatabaseUnreachable,
         };
         Failure::new(kind, problem.to_string())
     })?;
-    postgres::lock_for_start(&mut connection).map_err(|error| store_failure(database, error))?;
-    Ok(Some(DatabaseConnection::Postgres(connection)))
+    Ok(DatabaseConnection::Postgres(connection))
+}
+
+/// What another attempt to connect ends with.
+fn why_unreachable(database: &Database, error: StoreError) -> Failure {
+    match connect(database) {
+        Ok(_connection) => store_failure(database, error),
+        Err(failure) => failure,
+    }
+}
+
+/// The lock of a starting instance: as long as this connection is open, no other one starts. SQLite has the lock of its directory.
+fn lock_for_start(database: &Database) -> Result<Option<DatabaseConnection>, Failure> {
+    if let Database::Sqlite(_) = database {
+        return Ok(None);
+    }
+    let mut connection = connect(database)?;
+    wait_until_alone(
+        Duration::from_mins(START_LOCK_LIMIT_MINUTES),
+        || match &mut connection {
+            DatabaseConnection::Postgres(postgres) => postgres::try_lock_for_start(postgres)
+                .map_err(|error| store_failure(database, error)),
+            DatabaseConnection::Sqlite(_) => Ok(true),
+        },
+    )?;
+    Ok(Some(connection))
+}
+
+/// Tries until the lock is had. It is not waited for in the database: a statement that waits there holds up what builds an index.
+fn wait_until_alone(
+    limit: Duration,
+    mut try_lock: impl FnMut() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    if try_lock()? {
+        return Ok(());
+    }
+    tracing::info!("another instance is starting on this database, or migrates it: this one waits");
+    let began_at = Instant::now();
+    while began_at.elapsed() < limit {
+        thread::sleep(START_LOCK_INTERVAL);
+        if try_lock()? {
+            return Ok(());
+        }
+    }
+    Err(Failure::new(
+        FailureKind::DatabaseUnreachable,
+        format!(
+            "another instance has been starting on this database, or migrating it, for {START_LOCK_LIMIT_MINUTES} minutes: look for one \
+             that hangs while it starts, and end it (its session in PostgreSQL: SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
+        ),
+    ))
 }
 
 /// Reads the keyring of a database, and changes nothing; `None` when there is none yet.
@@ -90,7 +157,9 @@ fn lock_for_start(database: &Database) -> Result<Option<DatabaseConnection>, Fai
 /// cannot be read.
 pub fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
     let failure = |error| store_failure(database, error);
-    let Some(mut connection) = database.connect_read_only().map_err(failure)? else {
+    let opened = database.connect_read_only();
+    let opened = opened.map_err(|error| why_unreachable(database, error))?;
+    let Some(mut connection) = opened else {
         return Ok(None);
     };
     check_version(database, &mut connection)?;
@@ -141,11 +210,31 @@ pub fn store_failure(database: &Database, error: StoreError) -> Failure {
             "the database {} cannot be read or written: is the file intact, the disk full, the directory writable?",
             path.display()
         ),
+        (StoreError::Unavailable, Database::Postgres(_)) => {
+            "the connection to PostgreSQL was lost, or it takes no writes: does it run? Its log says more".to_owned()
+        }
         (_, Database::Postgres(_)) => {
-            "PostgreSQL refused what the start needs: may the role read and write the tables? \
-                                       Its log says more"
-                .to_owned()
+            "PostgreSQL refused what it was asked for: may the role read and write the tables? Its log says more".to_owned()
         }
     };
     Failure::new(FailureKind::DatabaseUnreachable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_does_not_wait_for_ever_for_one_that_hangs() {
+        let mut tries = 0;
+        let waited = wait_until_alone(START_LOCK_INTERVAL, || {
+            tries += 1;
+            Ok(false)
+        });
+        let failure = waited.err();
+        assert!(failure.is_some_and(|failure| {
+            failure.kind == FailureKind::DatabaseUnreachable && failure.message.contains("hangs")
+        }));
+        assert_eq!(tries, 2);
+    }
 }

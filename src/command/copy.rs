@@ -6,9 +6,9 @@ use clap::Args;
 use credence::config::{DataSettings, DatabaseUrl};
 use credence::data_directory::{DataDirectory, DataDirectoryLock};
 use credence::failure::Failure;
-use credence::keyring_start::{inspect, migrate_unfinished, store_failure};
-use credence::store::connection::{Database, DatabaseConnection};
-use credence::store::copy::{DatabaseCopy, Outcome, Progress};
+use credence::keyring_start::{connect, inspect, migrate_unfinished, store_failure};
+use credence::store::connection::Database;
+use credence::store::copy::{CopyError, DatabaseCopy, Outcome, Progress, try_lock_sides};
 use credence::store::error::StoreError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -42,7 +42,7 @@ struct Side {
 /// Carries all rows over, and compares both databases.
 pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
     let from = open(&arguments.from, DataDirectory::open)?;
-    if inspect(&from.database)?.is_none() {
+    if inspect(&from.database).map_err(of_source)?.is_none() {
         return Err(Failure::configuration(
             "there is no database to copy from: was it ever served?",
         ));
@@ -55,25 +55,34 @@ pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
     if from.database == to.database {
         return Err(Failure::configuration("both sides are the same database"));
     }
-    migrate_unfinished(&to.database)?;
-    let mut reads = connect(&from.database)?;
-    let mut writes = connect(&to.database)?;
+    let failure = |error| match error {
+        CopyError::Source(error) => of_source(store_failure(&from.database, error)),
+        CopyError::Target(StoreError::NotUnique | StoreError::NoReferent) => {
+            Failure::configuration(
+                "the target has rows of another database: copy into an empty one",
+            )
+        }
+        CopyError::Target(error) => of_target(store_failure(&to.database, error)),
+    };
+    let mut reads = connect(&from.database).map_err(of_source)?;
+    let mut writes = connect(&to.database).map_err(of_target)?;
+    if !try_lock_sides(&mut reads, &mut writes).map_err(failure)? {
+        return Err(Failure::configuration(
+            "both sides are the same database by two names, or another copy works on one of them",
+        ));
+    }
+    migrate_unfinished(&to.database).map_err(of_target)?;
     let bar = ProgressBar::hidden();
     let mut tell = |progress: Progress| {
         bar.set_message(progress.doing);
         bar.set_position(progress.rows);
     };
-    let read_failure = |error| store_failure(&from.database, error);
-    let mut copy = DatabaseCopy::new(&mut reads, &mut writes, &mut tell).map_err(read_failure)?;
-    bar.set_length(copy.total_rows().map_err(read_failure)?);
+    let mut copy = DatabaseCopy::new(&mut reads, &mut writes, &mut tell).map_err(failure)?;
+    let total_rows = copy.total_rows().map_err(CopyError::Source);
+    bar.set_length(total_rows.map_err(failure)?);
     show(&bar);
-    copy.carry().map_err(|error| match error {
-        StoreError::NotUnique | StoreError::NoReferent => Failure::configuration(
-            "the target has rows of another database: copy into an empty one",
-        ),
-        error => store_failure(&to.database, error),
-    })?;
-    let outcome = copy.compare().map_err(read_failure)?;
+    copy.carry().map_err(failure)?;
+    let outcome = copy.compare().map_err(failure)?;
     bar.finish_and_clear();
     match outcome {
         Outcome::Same => {
@@ -87,6 +96,18 @@ pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
             "the databases differ in the table {table}: was a server running, or the target not empty? Copy into an empty database again"
         ))),
     }
+}
+
+/// A failure of what is read: both sides may be called the PostgreSQL database.
+fn of_source(mut failure: Failure) -> Failure {
+    failure.message.insert_str(0, "--from: ");
+    failure
+}
+
+/// A failure of what is written.
+fn of_target(mut failure: Failure) -> Failure {
+    failure.message.insert_str(0, "--to: ");
+    failure
 }
 
 /// Draws the bar from now on, when somebody looks at it.
@@ -121,10 +142,4 @@ fn open(
         database: settings.database()?,
         _lock: None,
     })
-}
-
-fn connect(database: &Database) -> Result<DatabaseConnection, Failure> {
-    database
-        .connect()
-        .map_err(|error| store_failure(database, error))
 }

@@ -8,7 +8,7 @@ use credence::config::ServeSettings;
 use credence::failure::{Failure, FailureKind};
 use credence::store::connection::Database;
 use credence::types::clock::Clock;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -24,19 +24,45 @@ pub fn run(settings: &ServeSettings) -> Result<(), Failure> {
         Failure::new(FailureKind::Software, message)
     })?;
     let outcome = runtime.block_on(serve(settings));
-    // A thread that hangs in a call of the database is not waited for.
+    // A thread that hangs in a call of the database is not waited for: who asked was answered without it.
     runtime.shutdown_background();
     outcome
 }
 
 async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
-    let stop = stop_on_signal()?;
-    let app = App::start(settings, Clock::system()).await?;
+    let mut stop = stop_on_signal()?;
+    let Some(app) = start(settings, &mut stop).await? else {
+        tracing::info!("stopped while starting");
+        return Ok(());
+    };
     super::print(&greeting(&app, settings))?;
     tracing::info!(address = %app.address, local_mode = app.is_local, "serving");
     app.serve(stop).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts on a thread of its own, since that blocks; `None` when the process is told to stop meanwhile. Wherever a start is broken off,
+/// the next one finds what it needs: it makes files whole or not at all, and changes a database in transactions.
+async fn start(
+    settings: &ServeSettings,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Option<App>, Failure> {
+    let runtime = Handle::current();
+    let settings = settings.clone();
+    let starting = tokio::task::spawn_blocking(move || {
+        runtime.block_on(App::start(&settings, Clock::system()))
+    });
+    tokio::select! {
+        started = starting => match started {
+            Ok(outcome) => outcome.map(Some),
+            Err(_panicked) => Err(Failure::new(
+                FailureKind::Software,
+                "the start ended by a fault of the program: the log says where",
+            )),
+        },
+        _told = stop.wait_for(|told| *told) => Ok(None),
+    }
 }
 
 fn greeting(app: &App, settings: &ServeSettings) -> String {

@@ -96,16 +96,14 @@ fn path(problem: &Problem) -> &'static [&'static str] {
             &["input", "consumer", "name"]
         }
         Problem::Consumer(_) => &["input", "consumer", "externalId"],
-        Problem::CredentialNotFound | Problem::CredentialDeleted { .. } => {
-            &["input", "credentialId"]
-        }
-        Problem::InUse(InUse {
-            with_user: true, ..
-        }) => &["input", "userId"],
-        Problem::InUse(_) => &["input", "credentialId"],
+        Problem::CredentialNotFound
+        | Problem::CredentialDeleted { .. }
+        | Problem::InUse(InUse {
+            with_user: false, ..
+        }) => &["input", "credentialId"],
         Problem::DeclaredNotFound { .. } | Problem::TooManyDeclared => &["input", "credentialIds"],
         Problem::VersionConflict { .. } => &["input", "expectedValueVersion"],
-        Problem::UserNotFound(UserArgument::User) => &["input", "userId"],
+        Problem::UserNotFound(UserArgument::User) | Problem::InUse(_) => &["input", "userId"],
         Problem::UserNotFound(UserArgument::NewOwner) => &["input", "newOwnerId"],
         Problem::UserNotFound(UserArgument::TransferTo) | Problem::TransferToRemoved => {
             &["input", "transferToId"]

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::connection::{DatabaseConnection, MultiBackend};
 use super::error::StoreError;
+use super::postgres;
 use super::schema::{
     audit_events, credential_references, credentials, data_keys, deleted_credentials, keyring,
     reference_progress, removed_users, users,
@@ -29,6 +30,15 @@ pub enum Outcome {
     Same,
     /// Other rows in this table.
     Different(&'static str),
+}
+
+/// Which side of a copy failed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyError {
+    /// What is read.
+    Source(StoreError),
+    /// What is written.
+    Target(StoreError),
 }
 
 /// A row of a table that is carried over. Rows are read in the order of their keys, which is the same in both databases.
@@ -165,6 +175,30 @@ impl Row for RemovedUserRow {
     }
 }
 
+/// Takes both sides for a copy, until the connections are closed. Returns whether it got them: not when they are one database, by whatever
+/// names, or another copy works on the target. SQLite has the lock of its directory.
+///
+/// # Errors
+/// A [`CopyError`] when a database cannot be reached.
+pub fn try_lock_sides(
+    from: &mut DatabaseConnection,
+    to: &mut DatabaseConnection,
+) -> Result<bool, CopyError> {
+    let may_read = match from {
+        DatabaseConnection::Postgres(from) => {
+            postgres::try_lock_for_reading_copy(from).map_err(CopyError::Source)?
+        }
+        DatabaseConnection::Sqlite(_) => true,
+    };
+    let may_write = match to {
+        DatabaseConnection::Postgres(to) => {
+            postgres::try_lock_for_writing_copy(to).map_err(CopyError::Target)?
+        }
+        DatabaseConnection::Sqlite(_) => true,
+    };
+    Ok(may_read && may_write)
+}
+
 /// A copy from one database into another one.
 pub struct DatabaseCopy<'a> {
     /// What is read. Nobody changes it meanwhile, or it is read in one transaction.
@@ -180,20 +214,23 @@ impl<'a> DatabaseCopy<'a> {
     /// A copy that has not begun. The time limits of requests do not apply to it, and PostgreSQL is read as it is now.
     ///
     /// # Errors
-    /// A [`StoreError`] when a database cannot be reached.
+    /// A [`CopyError`] when a database cannot be reached.
     pub fn new(
         from: &'a mut DatabaseConnection,
         to: &'a mut DatabaseConnection,
         tell: &'a mut dyn FnMut(Progress),
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, CopyError> {
         const NO_LIMITS: &str =
             "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
         if let DatabaseConnection::Postgres(postgres) = from {
-            postgres.batch_execute(NO_LIMITS)?;
-            postgres.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+            let begun = postgres.batch_execute(NO_LIMITS).and_then(|()| {
+                postgres.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            });
+            begun.map_err(|error| CopyError::Source(error.into()))?;
         }
         if let DatabaseConnection::Postgres(postgres) = to {
-            postgres.batch_execute(NO_LIMITS)?;
+            let set = postgres.batch_execute(NO_LIMITS);
+            set.map_err(|error| CopyError::Target(error.into()))?;
         }
         Ok(Self {
             from,
@@ -209,12 +246,14 @@ impl<'a> DatabaseCopy<'a> {
     /// A [`StoreError`] when the database cannot be read.
     pub fn total_rows(&mut self) -> Result<u64, StoreError> {
         let from = &mut *self.from;
-        let counts: [i64; 7] = [
+        let counts: [i64; 9] = [
             data_keys::table.count().get_result(from)?,
             users::table.count().get_result(from)?,
             removed_users::table.count().get_result(from)?,
             deleted_credentials::table.count().get_result(from)?,
             credentials::table.count().get_result(from)?,
+            credential_references::table.count().get_result(from)?,
+            reference_progress::table.count().get_result(from)?,
             audit_events::table.count().get_result(from)?,
             keyring::table.count().get_result(from)?,
         ];
@@ -225,16 +264,17 @@ impl<'a> DatabaseCopy<'a> {
     /// Carries over what is not there yet. The keyring comes last: no server starts on a copy that is not finished.
     ///
     /// # Errors
-    /// [`StoreError::NotUnique`] when there are rows of another database; otherwise that one of both cannot be reached.
-    pub fn carry(&mut self) -> Result<(), StoreError> {
+    /// [`StoreError::NotUnique`] of the target when it has rows of another database; otherwise that one of both cannot be reached.
+    pub fn carry(&mut self) -> Result<(), CopyError> {
         // Data keys are random: a target that has others belongs to another database, and nothing is to be mixed with its rows.
-        let own = DataKeyRow::read(self.from, None)?;
-        let there = DataKeyRow::read(self.to, None)?;
+        let own = DataKeyRow::read(self.from, None).map_err(CopyError::Source)?;
+        let there = DataKeyRow::read(self.to, None).map_err(CopyError::Target)?;
         if !there.iter().all(|key| own.contains(key)) {
-            return Err(StoreError::NotUnique);
+            return Err(CopyError::Target(StoreError::NotUnique));
         }
         // A target that is finished may have been served since: what was deleted there is not to come back.
-        if KeyringRow::last_key(self.to)?.is_some() {
+        let finished = KeyringRow::last_key(self.to).map_err(CopyError::Target)?;
+        if finished.is_some() {
             return Ok(());
         }
         self.carry_table::<DataKeyRow>()?;
@@ -242,22 +282,26 @@ impl<'a> DatabaseCopy<'a> {
         self.carry_table::<RemovedUserRow>()?;
         self.carry_table::<DeletedCredentialRow>()?;
         self.carry_table::<CredentialRow>()?;
+        self.carry_table::<ReferenceRow>()?;
         self.carry_table::<AuditEventRow>()?;
+        self.carry_progress()?;
         self.carry_table::<KeyringRow>()
     }
 
     /// Compares both databases, row by row.
     ///
     /// # Errors
-    /// A [`StoreError`] when one of both cannot be read.
-    pub fn compare(&mut self) -> Result<Outcome, StoreError> {
+    /// A [`CopyError`] when one of both cannot be read.
+    pub fn compare(&mut self) -> Result<Outcome, CopyError> {
         let tables = [
             Self::is_same::<DataKeyRow>,
             Self::is_same::<UserRow>,
             Self::is_same::<RemovedUserRow>,
             Self::is_same::<DeletedCredentialRow>,
             Self::is_same::<CredentialRow>,
+            Self::is_same::<ReferenceRow>,
             Self::is_same::<AuditEventRow>,
+            Self::is_same::<ProgressRow>,
             Self::is_same::<KeyringRow>,
         ];
         for is_same in tables {
@@ -268,38 +312,45 @@ impl<'a> DatabaseCopy<'a> {
         Ok(Outcome::Same)
     }
 
-    fn carry_table<R: Row>(&mut self) -> Result<(), StoreError> {
-        let mut after = R::last_key(self.to)?;
+    fn carry_table<R: Row>(&mut self) -> Result<(), CopyError> {
+        let mut after = R::last_key(self.to).map_err(CopyError::Target)?;
         loop {
-            let batch = R::read(self.from, after)?;
+            let batch = R::read(self.from, after).map_err(CopyError::Source)?;
             let Some(last) = batch.last() else {
                 return Ok(());
             };
             after = Some(last.key());
             self.to
-                .in_transaction(|to| batch.iter().try_for_each(|row| row.insert(to)))?;
+                .in_transaction(|to| batch.iter().try_for_each(|row| row.insert(to)))
+                .map_err(CopyError::Target)?;
             self.count("copying", batch.len());
         }
     }
 
-    fn is_same<R: Row>(&mut self) -> Result<Outcome, StoreError> {
-        let mut after = None;
+    /// The one row that the migration made is replaced.
+    fn carry_progress(&mut self) -> Result<(), CopyError> {
+        for row in ProgressRow::read(self.from, None).map_err(CopyError::Source)? {
+            diesel::update(reference_progress::table)
+                .set(reference_progress::counted_through.eq(row.counted_through))
+                .execute(self.to)
+                .map_err(|error| CopyError::Target(error.into()))?;
+            self.count("copying", 1);
+        }
+        Ok(())
+    }
+
+    fn is_same<R: Row>(&mut self) -> Result<Outcome, CopyError> {
+        let (mut after_here, mut after_there) = (None, None);
         loop {
-            let key = after.take();
-            let (here, there) = match key {
-                None => (R::read(self.from, None)?, R::read(self.to, None)?),
-                Some((here, there)) => (
-                    R::read(self.from, Some(here))?,
-                    R::read(self.to, Some(there))?,
-                ),
-            };
+            let here = R::read(self.from, after_here).map_err(CopyError::Source)?;
+            let there = R::read(self.to, after_there).map_err(CopyError::Target)?;
             if here != there {
                 return Ok(Outcome::Different(R::TABLE));
             }
             let (Some(last_here), Some(last_there)) = (here.last(), there.last()) else {
                 return Ok(Outcome::Same);
             };
-            after = Some((last_here.key(), last_there.key()));
+            (after_here, after_there) = (Some(last_here.key()), Some(last_there.key()));
             self.count("comparing", here.len());
         }
     }

@@ -21,6 +21,7 @@ mod listener;
 pub mod migration;
 mod pool;
 pub mod postgres;
+pub mod postgres_route;
 pub mod reference;
 pub mod reference_use;
 mod row;

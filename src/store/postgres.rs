@@ -7,6 +7,7 @@ use diesel::sql_types::{Bool, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _};
 
 use super::error::StoreError;
+use super::postgres_route::{self, Protection, split_query};
 
 /// What stands in every connection string before the operator's own options, which win. A server that does not answer is given up
 /// after seconds, not minutes.
@@ -50,10 +51,18 @@ impl PostgresUrl {
     }
 
     fn with_defaults(&self) -> String {
-        match self.0.split_once('?') {
-            Some((server, options)) => format!("{server}?{DEFAULT_OPTIONS}&{options}"),
-            None => format!("{}?{DEFAULT_OPTIONS}", self.0),
+        match split_query(&self.0) {
+            (server, Some(options)) => format!("{server}?{DEFAULT_OPTIONS}&{options}"),
+            (server, None) => format!("{server}?{DEFAULT_OPTIONS}"),
         }
+    }
+
+    /// What protects what is sent to the server, by the URL and the environment that libpq reads.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        postgres_route::protection(&self.0, |name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
     }
 
     /// Opens a connection.
@@ -150,6 +159,22 @@ pub enum Lack {
     HiddenExtension(String),
     /// The role may not create tables.
     Privilege,
+    /// The connection looks into no schema.
+    Schema {
+        /// Its `search_path`.
+        search_path: String,
+        /// The role, as SQL writes it.
+        role: String,
+    },
+    /// The server speaks another language than English.
+    Language {
+        /// Its `lc_messages`.
+        locale: String,
+        /// The role and the database, as SQL writes them.
+        role: String,
+        /// See `role`.
+        database: String,
+    },
 }
 
 impl fmt::Display for Lack {
@@ -171,6 +196,20 @@ impl fmt::Display for Lack {
             Self::HiddenExtension(schema) => write!(
                 formatter,
                 "the extension pg_trgm is in the schema {schema}: add that to the search_path of the role"
+            ),
+            Self::Schema { search_path, role } => write!(
+                formatter,
+                "the search_path ({search_path}) names no schema that is there and that the role {role} may use: let an administrator run, \
+                 in this database, `CREATE SCHEMA credence AUTHORIZATION {role}; ALTER ROLE {role} SET search_path = credence, public;`"
+            ),
+            Self::Language {
+                locale,
+                role,
+                database,
+            } => write!(
+                formatter,
+                "PostgreSQL's messages come in the language of {locale}, and a deadlock is told by its English message: let an administrator \
+                 run `ALTER ROLE {role} IN DATABASE {database} SET lc_messages = 'C';`"
             ),
             Self::Privilege => formatter.write_str(
                 "the database is to be migrated, and this role may not create tables: run `credence migrate` with a role that may",
@@ -199,6 +238,36 @@ fn line(connection: &mut PgConnection, query: &str) -> Result<String, StoreError
 fn holds(connection: &mut PgConnection, query: &str) -> Result<bool, StoreError> {
     let row: Answer = diesel::sql_query(query).get_result(connection)?;
     Ok(row.answer)
+}
+
+/// What every start needs of a connection, also when there is nothing to migrate.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_session_lack(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError> {
+    const ROLE: &str = "SELECT quote_ident(current_user) AS line";
+    const DATABASE: &str = "SELECT quote_ident(current_database()) AS line";
+    if holds(connection, "SELECT current_schema() IS NULL AS answer")? {
+        return Ok(Some(Lack::Schema {
+            search_path: line(connection, "SELECT current_setting('search_path') AS line")?,
+            role: line(connection, ROLE)?,
+        }));
+    }
+    let locale = line(connection, "SELECT current_setting('lc_messages') AS line")?;
+    if is_english(&locale) {
+        return Ok(None);
+    }
+    Ok(Some(Lack::Language {
+        locale,
+        role: line(connection, ROLE)?,
+        database: line(connection, DATABASE)?,
+    }))
+}
+
+/// Whether messages come in English with this `lc_messages`. An empty one is that of the server's environment, which nobody can ask for.
+fn is_english(locale: &str) -> bool {
+    let is_untranslated = ["", "C", "POSIX"].contains(&locale) || locale.starts_with("C.");
+    is_untranslated || locale.starts_with("en") || locale.starts_with("English")
 }
 
 /// Makes a database ready to be migrated: looks for what it must have, and creates the extension that search needs.
@@ -248,12 +317,36 @@ pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError
     Ok(Some(Lack::Letters(line(connection, locale)?)))
 }
 
-/// Waits until no other instance is starting on the database. Whoever has the connection is the only one until it is closed.
+/// Whether no other instance is starting on the database. Whoever was told so is the only one until the connection is closed.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be reached.
-pub fn lock_for_start(connection: &mut PgConnection) -> Result<(), StoreError> {
-    connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
-    connection.batch_execute(&format!("SELECT pg_advisory_lock({START_LOCK})"))?;
-    Ok(())
+pub fn try_lock_for_start(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    holds(
+        connection,
+        &format!("SELECT pg_try_advisory_lock({START_LOCK}) AS answer"),
+    )
+}
+
+/// Whether a copy may read here. Nobody else may write here then, as a copy does, until the connection is closed.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be reached.
+pub fn try_lock_for_reading_copy(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    holds(connection, &copy_lock("pg_try_advisory_lock_shared"))
+}
+
+/// Whether a copy may write here: no other one reads or writes here until the connection is closed.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be reached.
+pub fn try_lock_for_writing_copy(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    holds(connection, &copy_lock("pg_try_advisory_lock"))
+}
+
+/// Advisory locks are those of one database, and each of its schemas may have tables of Credence.
+fn copy_lock(function: &str) -> String {
+    format!(
+        "SELECT {function}(hashtextextended('credence copy ' || coalesce(current_schema(), ''), 0)) AS answer"
+    )
 }

@@ -39,6 +39,9 @@ type ResolveRow = (
     Option<String>,
 );
 
+/// First and last time, version, number.
+type UsesRow = (Option<i64>, Option<i64>, Option<i32>, i32);
+
 /// Reads a resolve; `None` for one that another version wrote, with a kind of consumer that this one does not know.
 fn event_of(row: ResolveRow) -> Option<ResolveEvent> {
     let (_id, occurred_at_us, credential_id, value_version, kind, external_id, name) = row;
@@ -153,7 +156,7 @@ pub fn find_uses(
     credential_id: Id<Credential>,
     consumer: &Consumer,
 ) -> Result<Option<Option<Uses>>, StoreError> {
-    let row: Option<(Option<i64>, Option<i64>, Option<i32>, i32)> = credential_references::table
+    let row: Option<UsesRow> = credential_references::table
         .filter(credential_references::consumer_kind.eq(consumer.kind.as_str()))
         .filter(credential_references::consumer_external_id.eq(&consumer.external_id))
         .filter(credential_references::credential_id.eq(credential_id.as_bytes().as_slice()))

@@ -31,7 +31,7 @@ const POSTGRES_WRITERS: usize = 4;
 /// How many changes are kept for those who follow them; who is slower than that misses some, and is told so.
 const CHANGES_KEPT: usize = 1_024;
 /// How long the end waits for jobs that have begun.
-const END_LIMIT: Duration = Duration::from_secs(8);
+const END_LIMIT: Duration = Duration::from_secs(4);
 
 /// What goes through the queue.
 enum Message {

@@ -17,7 +17,7 @@ const CALLERS: [&str; 7] = [
 ];
 
 /// What each field answers each of the callers. `null` is what the field answers when there is nothing to see.
-const TABLE: [(&str, [&str; 7]); 16] = [
+const TABLE: [(&str, [&str; 7]); 18] = [
     (
         "auditEvents",
         [
@@ -43,6 +43,10 @@ const TABLE: [(&str, [&str; 7]); 16] = [
         "credentials",
         ["401", "401", "ok", "ok", "ok", "ok", "FORBIDDEN"],
     ),
+    (
+        "danglingReferences",
+        ["401", "401", "ok", "ok", "ok", "ok", "FORBIDDEN"],
+    ),
     ("node", ["401", "401", "ok", "ok", "ok", "ok", "ok"]),
     ("nodes", ["401", "401", "ok", "ok", "ok", "ok", "ok"]),
     (
@@ -65,6 +69,18 @@ const TABLE: [(&str, [&str; 7]); 16] = [
     (
         "createCredential",
         ["401", "401", "FORBIDDEN", "ok", "ok", "ok", "FORBIDDEN"],
+    ),
+    (
+        "declareReferences",
+        [
+            "401",
+            "401",
+            "FORBIDDEN",
+            "FORBIDDEN",
+            "FORBIDDEN",
+            "FORBIDDEN",
+            "ok",
+        ],
     ),
     (
         "deleteCredential",
@@ -242,6 +258,12 @@ async fn ask(person: &Person<'_>, field: &str, id: &str, name: &str) -> Answer {
                 .await
         }
         "credentials" => person.ask("{ credentials { nodes { id } } }").await,
+        "danglingReferences" => person.ask("{ danglingReferences { nodes { id } } }").await,
+        "declareReferences" => {
+            let consumer = json!({ "kind": "WORKFLOW", "externalId": name });
+            let input = json!({ "consumer": consumer, "credentialIds": [id] });
+            person.mutate("declareReferences", input).await
+        }
         // A runtime and a viewer each see the credential as a node, and themselves.
         "node" => {
             person

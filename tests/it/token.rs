@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::support::{Answer, Server};
 
-const ISSUER: &str = "https://issuer.example/";
-const SECRET: &[u8] = b"a secret of the tests, 32 bytes or more of it";
+pub const ISSUER: &str = "https://issuer.example/";
+pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes or more of it";
 
 /// The path of one of the keys of the tests.
 fn key_path(name: &str) -> PathBuf {
@@ -99,7 +99,7 @@ fn sign(header: &str, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> 
     format!("{message}.{signature}")
 }
 
-fn sign_hs256(header: &str, claims: &str) -> String {
+pub fn sign_hs256(header: &str, claims: &str) -> String {
     sign(
         header,
         claims,
@@ -108,7 +108,7 @@ fn sign_hs256(header: &str, claims: &str) -> String {
     )
 }
 
-const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+pub const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 async fn viewer(server: &Server, token: &str) -> Answer {
     server

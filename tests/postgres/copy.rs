@@ -180,6 +180,26 @@ async fn what_is_not_the_same_on_both_sides_is_told() {
     assert_refused(&copy("mysql://pw@h/d", &url), 64, "postgres://");
 }
 
+#[test]
+fn one_database_by_two_names_is_no_source_and_target_and_two_schemas_of_it_are() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let url = cluster.url();
+    drop(serve(&place(&directory.path().join("data"), Some(&url))));
+    let socket = cluster.directory.to_str().unwrap().replace('/', "%2F");
+    for host in ["localhost", &socket] {
+        let same = url.replace("127.0.0.1", host);
+        assert_refused(&copy(&url, &same), 78, "by two names");
+    }
+    PgConnection::establish(&url)
+        .unwrap()
+        .batch_execute("CREATE SCHEMA other")
+        .unwrap();
+    let other = format!("{url}?options=-csearch_path%3Dother%2Cpublic");
+    let copied = copy(&url, &other);
+    assert!(copied.status.success(), "{}", stderr(&copied));
+}
+
 /// As `docs/operations.md` has it.
 #[tokio::test]
 async fn a_dump_of_postgresql_is_restored_and_opens_with_the_master_key() {

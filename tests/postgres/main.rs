@@ -22,6 +22,7 @@ mod access;
 mod audit;
 mod cluster;
 mod commit;
+mod conflict;
 mod copy;
 #[path = "../it/crash.rs"]
 mod crash;
@@ -35,13 +36,17 @@ mod http;
 mod input;
 mod instances;
 mod log;
+mod long_copy;
 mod outage;
 #[path = "../it/page.rs"]
 mod page;
 #[path = "../it/persisted.rs"]
 mod persisted;
+mod profile;
 #[path = "../it/readme.rs"]
 mod readme;
+#[path = "../it/reference.rs"]
+mod reference;
 mod requirement;
 #[path = "../it/resolve.rs"]
 mod resolve;
@@ -60,5 +65,6 @@ mod support;
 mod tls;
 #[path = "../it/token.rs"]
 mod token;
+mod upgrade;
 #[path = "../it/user.rs"]
 mod user;

@@ -1,7 +1,9 @@
 //! What a database must have, and what the roles that use it may do.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
@@ -9,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::client;
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, Programs};
 use crate::support::process::{Place, credence, stderr, stdout};
 
 /// Runs `credence migrate` on a database.
@@ -127,6 +129,53 @@ fn a_database_of_a_role_that_may_not_create_tables_says_so() {
     run(&cluster.url(), "CREATE ROLE reader LOGIN");
     let output = migrate(&cluster.url_of("reader", "postgres"));
     assert_refused(&output, 78, &["credence migrate", "may"]);
+}
+
+/// The statements that a message has between backticks.
+fn told_statements(output: &Output) -> String {
+    stderr(output).split('`').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_role_whose_search_path_leads_nowhere_is_told_what_an_administrator_is_to_run() {
+    let cluster = Cluster::start(&[]).unwrap();
+    run(
+        &cluster.url(),
+        "CREATE EXTENSION pg_trgm; CREATE ROLE lost LOGIN; ALTER ROLE lost SET search_path = nowhere",
+    );
+    let lost = cluster.url_of("lost", "postgres");
+    let refused = migrate(&lost);
+    assert_refused(&refused, 78, &["(nowhere)", "lost", "CREATE SCHEMA"]);
+    run(&cluster.url(), &told_statements(&refused));
+    let migrated = migrate(&lost);
+    assert!(migrated.status.success(), "{}", stderr(&migrated));
+}
+
+#[test]
+fn a_server_that_speaks_another_language_than_english_is_refused_at_every_start() {
+    // A locale of that name, with whatever in it: only its name matters to PostgreSQL.
+    let locales = TempDir::new().unwrap();
+    std::fs::set_permissions(locales.path(), Permissions::from_mode(0o755)).unwrap();
+    let copied = Command::new("cp")
+        .args(["-r", "/usr/lib/locale/C.utf8"])
+        .arg(locales.path().join("de_DE.utf8"))
+        .status();
+    assert!(copied.unwrap().success());
+    let mut programs = Programs::find().unwrap();
+    let places = format!("{}:/usr/lib/locale", locales.path().display());
+    programs.environment = vec![("LOCPATH", places.into())];
+    let cluster = Cluster::start_with(programs, &[]).unwrap();
+    assert!(migrate(&cluster.url()).status.success());
+    run(
+        &cluster.url(),
+        "ALTER DATABASE postgres SET lc_messages = 'de_DE.UTF-8'",
+    );
+    // There is nothing left to migrate.
+    let refused = migrate(&cluster.url());
+    assert_refused(&refused, 78, &["de_DE.UTF-8", "lc_messages"]);
+    run(&cluster.url(), &told_statements(&refused));
+    let migrated = migrate(&cluster.url());
+    assert!(migrated.status.success(), "{}", stderr(&migrated));
 }
 
 /// The statements of the documentation, in its order.

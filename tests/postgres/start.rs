@@ -1,14 +1,17 @@
 //! Starting over PostgreSQL.
 
-use std::process::Stdio;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use tempfile::TempDir;
 
+use crate::support::cluster::Cluster;
 use crate::support::database;
-use crate::support::process::{ServerProcess, run, stderr};
+use crate::support::process::{Place, ServerProcess, run, signal, stderr};
 
 #[derive(QueryableByName)]
 struct Line {
@@ -113,4 +116,97 @@ fn with_an_issuer_nothing_is_kept_on_disk() {
     );
     assert!(!data.exists());
     drop(server);
+}
+
+/// Reads a log up to a line that has these words.
+fn read_until(log: &mut impl BufRead, words: &str) {
+    let mut read = String::new();
+    while !read.contains(words) {
+        let length = log.read_line(&mut read).unwrap();
+        assert!(length > 0, "{words} is not in the log: {read}");
+    }
+}
+
+/// How a process ended, when it did within the time; otherwise it is killed.
+pub fn end_within(process: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let began_at = Instant::now();
+    while began_at.elapsed() < limit {
+        if let Some(ended) = process.try_wait().unwrap() {
+            return Some(ended);
+        }
+        std::thread::yield_now();
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    None
+}
+
+/// What an instance that starts holds meanwhile.
+const START_LOCK: i64 = i64::from_be_bytes(*b"Credence");
+
+#[test]
+fn who_starts_while_another_one_does_says_so_can_be_stopped_and_serves_when_that_one_is_done() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let place = Place {
+        data: directory.path().join("data"),
+        url: Some(cluster.url()),
+    };
+    let mut other = PgConnection::establish(&cluster.url()).unwrap();
+    other
+        .batch_execute(&format!("SELECT pg_advisory_lock({START_LOCK})"))
+        .unwrap();
+    for name in ["TERM", "INT"] {
+        let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut waiting = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(waiting.stderr.take().unwrap());
+        read_until(&mut log, "another instance is starting");
+        signal(name, waiting.id());
+        let ended = end_within(&mut waiting, Duration::from_secs(2));
+        assert!(ended.is_some_and(|ended| ended.success()), "{name}");
+    }
+    let (log, written) = std::io::pipe().unwrap();
+    let releasing = std::thread::spawn(move || {
+        read_until(&mut BufReader::new(log), "another instance is starting");
+        other
+            .batch_execute(&format!("SELECT pg_advisory_unlock({START_LOCK})"))
+            .unwrap();
+    });
+    // It returns when the server serves.
+    drop(place.serve(Stdio::from(written), &[]));
+    releasing.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_does_not_hold_up_a_server_that_is_told_to_stop() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let directory = TempDir::new().unwrap();
+    let place = Place {
+        data: directory.path().join("data"),
+        url: Some(cluster.url()),
+    };
+    let mut server = place.serve(Stdio::null(), &[]);
+    let token = place.token("ada", "admin");
+    let ask = async || {
+        let request = reqwest::Client::new()
+            .post(format!("http://{}/graphql", server.address))
+            .bearer_auth(&token)
+            .header("content-type", "application/json")
+            .body(r#"{"query": "{ credentials { totalCount } }"}"#);
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    assert!(!ask().await.contains("errors"));
+    let processes = cluster.processes();
+    for process in &processes {
+        signal("STOP", *process);
+    }
+    // Its thread hangs from now on, and that of the listener too.
+    let answer = ask().await;
+    server.signal("TERM");
+    let ended = end_within(&mut server.child, Duration::from_secs(8));
+    for process in &processes {
+        signal("CONT", *process);
+    }
+    assert!(answer.contains("UNAVAILABLE"), "{answer}");
+    assert!(ended.is_some_and(|ended| ended.success()));
 }

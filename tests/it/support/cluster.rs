@@ -1,5 +1,6 @@
 //! PostgreSQL servers that are made for a run, and go with it.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -24,7 +25,14 @@ impl Cluster {
     /// # Errors
     /// Why there is none, in words.
     pub fn start(settings: &[&str]) -> Result<Self, String> {
-        let programs = Programs::find()?;
+        Self::start_with(Programs::find()?, settings)
+    }
+
+    /// Makes a server with these programs and starts it.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn start_with(programs: Programs, settings: &[&str]) -> Result<Self, String> {
         let directory = programs.directory_of_its_own();
         let data = directory.join("data");
         let made = programs.run(
@@ -117,6 +125,8 @@ impl Drop for Cluster {
 pub struct Programs {
     directory: PathBuf,
     pub user: Option<u32>,
+    /// What stands in their environment beside that of this process.
+    pub environment: Vec<(&'static str, OsString)>,
 }
 
 impl Programs {
@@ -144,7 +154,11 @@ impl Programs {
         } else {
             None
         };
-        Ok(Self { directory, user })
+        Ok(Self {
+            directory,
+            user,
+            environment: Vec::new(),
+        })
     }
 
     /// A directory that its user owns.
@@ -159,6 +173,7 @@ impl Programs {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir("/").stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(user) = self.user {
             command.uid(user);
         }

@@ -30,6 +30,14 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// Sends a signal, by name, to a process.
+pub fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
 /// Where a server has its keys and its database.
 pub struct Place {
     pub data: PathBuf,
@@ -101,10 +109,7 @@ impl ServerProcess {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        signal(name, self.child.id());
     }
 }
 

@@ -235,6 +235,7 @@ impl Person<'_> {
         type_name[..1].make_ascii_uppercase();
         let selection = match mutation {
             "deleteCredential" => "deletedCredentialId",
+            "declareReferences" => "references { id }",
             "deleteUser" => "deletedUserId deletedCredentialIds",
             "resolveCredential" => "credential { id name } value valueVersion notModified",
             _ => {
