@@ -8,8 +8,6 @@
 )]
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +17,8 @@ use diesel::connection::SimpleConnection;
 use serde_json::json;
 use tempfile::TempDir;
 
+#[path = "../support/client.rs"]
+mod client;
 #[path = "../../tests/it/support/cluster.rs"]
 mod cluster;
 mod names;
@@ -28,8 +28,9 @@ mod outcome;
 #[expect(dead_code, reason = "the tests use more of it")]
 mod process;
 
+use client::{Client, median, milliseconds};
 use cluster::Cluster;
-use process::{Place, ServerProcess};
+use process::Place;
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 1_000_000;
@@ -103,10 +104,10 @@ fn measure(what: &str, [small, large]: &[Place; 2], few: &[String], many: &[Stri
         "{what}: filled in {:.0} s.",
         started.elapsed().as_secs_f64()
     );
-    let (mut small, mut large) = (Client::of(small), Client::of(large));
+    let (mut small, mut large) = (Client::of(small, "viewer"), Client::of(large, "viewer"));
     let rare = |client: &mut Client, names: &[String]| {
         let terms = rare_terms(names);
-        let mut times: Vec<Duration> = terms.iter().map(|term| client.search(term)).collect();
+        let mut times: Vec<Duration> = terms.iter().map(|term| search(client, term)).collect();
         times.sort();
         (times[times.len() / 2], times[times.len() - 1])
     };
@@ -121,7 +122,7 @@ fn measure(what: &str, [small, large]: &[Place; 2], few: &[String], many: &[Stri
     );
     let mut longest = Duration::ZERO;
     for term in COMMON_TERMS {
-        let took = large.search(term);
+        let took = search(&mut large, term);
         println!("  {term:8} {:8.2} ms among {LARGE}", milliseconds(took));
         longest = longest.max(took);
     }
@@ -132,54 +133,15 @@ fn measure(what: &str, [small, large]: &[Place; 2], few: &[String], many: &[Stri
     ratio <= RATIO_AIM && longest < COMMON_AIM && longest_many < COMMON_AIM
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
-}
-
-/// Somebody who searches, on a connection that is kept.
-struct Client {
-    stream: TcpStream,
-    token: String,
-    _server: ServerProcess,
-}
-
-impl Client {
-    fn of(place: &Place) -> Self {
-        let server = place.serve(Stdio::null(), &[]);
-        Self {
-            stream: TcpStream::connect(&server.address).unwrap(),
-            token: place.token("vera", "viewer"),
-            _server: server,
-        }
-    }
-
-    /// The median time of a search for the first ten names that have a term.
-    fn search(&mut self, term: &str) -> Duration {
-        let query =
-            "query($term: String) { credentials(query: $term, first: 10) { nodes { name } } }";
-        let body = json!({ "query": query, "variables": { "term": term } }).to_string();
-        let request = format!(
-            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.token,
-            body.len()
-        );
-        let mut times: Vec<Duration> = (0..REPEATS).map(|_| self.ask(&request)).collect();
-        times.sort();
-        times[REPEATS / 2]
-    }
-
-    fn ask(&mut self, request: &str) -> Duration {
-        let started = Instant::now();
-        self.stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let mut buffer = [0; 4_096];
-        while !answer.ends_with(b"]}}}") {
-            let count = self.stream.read(&mut buffer).unwrap();
-            assert!(count > 0, "the connection was closed");
-            answer.extend_from_slice(&buffer[..count]);
-        }
-        started.elapsed()
-    }
+/// The median time of a search for the first ten names that have a term.
+fn search(client: &mut Client, term: &str) -> Duration {
+    let query = "query($term: String) { credentials(query: $term, first: 10) { nodes { name } } }";
+    let variables = json!({ "term": term });
+    median(
+        (0..REPEATS)
+            .map(|_| client.ask(query, &variables).0)
+            .collect(),
+    )
 }
 
 /// Parts of names whose rarest trigram is in fewer than 1 % of all names.

@@ -1,11 +1,14 @@
 //! Many instances over one database.
 
+use std::time::{Duration, Instant};
+
 use credence::types::clock::Clock;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::support::cluster::Cluster;
 use crate::support::stream::EventStream;
@@ -394,4 +397,80 @@ async fn a_deadlock_is_tried_again_and_nobody_hears_of_it() {
         }
     }
     assert!(were_there, "there was no deadlock to try again");
+}
+
+const DECLARE: &str = "mutation($input: DeclareReferencesInput!) { declareReferences(input: $input) { references { credential { id } } userErrors { code } } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_hundred_races_of_declare_against_delete_none_deletes_what_is_declared() {
+    let (_directory, servers) = instances(2).await;
+    let [first, second] = servers.as_slice() else {
+        panic!("there are two")
+    };
+    let (ada, runtime) = (first.admin("ada"), second.runtime());
+    let (mut deleted, mut kept) = (0, 0);
+    for round in 0..200 {
+        let id = ada.create(&format!("raced {round}")).await;
+        let consumer = json!({ "kind": "WORKFLOW", "externalId": format!("{round}.yaml") });
+        let declare = json!({ "input": { "consumer": consumer, "credentialIds": [id] } });
+        let (declared, removed) = tokio::join!(
+            runtime.ask_with(DECLARE, declare),
+            ada.mutate("deleteCredential", json!({ "credentialId": id }))
+        );
+        let is_present = !declared.field()["references"][0]["credential"].is_null();
+        match removed.field()["userErrors"][0]["code"].as_str() {
+            None => {
+                assert!(!is_present, "{round}: {}", declared.body);
+                deleted += 1;
+            }
+            Some(code) => {
+                assert_eq!((code, is_present), ("IN_USE", true), "{round}");
+                kept += 1;
+            }
+        }
+    }
+    assert_eq!(deleted + kept, 200);
+    let wrong = "SELECT count(*) AS number FROM credential_references WHERE (present_credential_id IS NULL) \
+                 = EXISTS (SELECT 1 FROM credentials WHERE credentials.id = credential_id)";
+    assert_eq!(number(first, wrong), 0);
+    let dangling =
+        "SELECT count(*) AS number FROM credential_references WHERE present_credential_id IS NULL";
+    assert_eq!(number(first, dangling), deleted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn resolves_on_four_instances_are_each_counted_once() {
+    const ROUNDS: usize = 25;
+    let (_directory, servers) = instances(4).await;
+    let ada = servers[0].admin("ada");
+    let id = ada.create("shared").await;
+    let runtimes = (0..12).map(|number| {
+        let (server, id) = (&servers[number % 4], &id);
+        async move {
+            let runtime = server.runtime();
+            for _ in 0..ROUNDS {
+                let consumer =
+                    json!({ "kind": "WORKFLOW", "externalId": format!("{}", number % 3) });
+                let input = json!({ "credentialId": id, "consumer": consumer });
+                runtime.mutate("resolveCredential", input).await.data();
+            }
+        }
+    });
+    join_all(runtimes).await;
+    let sum = "SELECT coalesce(sum(resolve_count), 0)::bigint AS number FROM credential_references";
+    let started = Instant::now();
+    while number(&servers[0], sum) < 300 {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(100)).await;
+    }
+    // Each instance goes on counting, and finds nothing more.
+    let counted = "SELECT count(*) AS number FROM audit_events, reference_progress WHERE id > counted_through";
+    ada.create("later").await;
+    while number(&servers[0], counted) > 0 {
+        assert!(started.elapsed() < Duration::from_secs(30));
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(number(&servers[0], sum), 300);
+    let rows = "SELECT count(*) AS number FROM credential_references";
+    assert_eq!(number(&servers[0], rows), 3);
 }
