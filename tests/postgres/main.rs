@@ -20,6 +20,8 @@
 mod access;
 #[path = "../it/audit.rs"]
 mod audit;
+#[path = "../it/client.rs"]
+mod client;
 mod cluster;
 mod commit;
 mod copy;
@@ -35,6 +37,8 @@ mod http;
 mod input;
 mod instances;
 mod log;
+#[path = "../it/model.rs"]
+mod model;
 mod outage;
 #[path = "../it/page.rs"]
 mod page;
