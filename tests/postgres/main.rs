@@ -37,6 +37,8 @@ mod http;
 mod input;
 mod instances;
 mod log;
+#[path = "../it/mcp.rs"]
+mod mcp;
 #[path = "../it/model.rs"]
 mod model;
 mod outage;
@@ -49,6 +51,8 @@ mod readme;
 mod requirement;
 #[path = "../it/resolve.rs"]
 mod resolve;
+#[path = "../it/run.rs"]
+mod run;
 #[path = "../it/search.rs"]
 mod search;
 #[path = "../it/secrecy.rs"]
