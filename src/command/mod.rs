@@ -1,6 +1,7 @@
 //! The commands: what the command line says, and what each command does.
 
 mod backup;
+mod check;
 mod copy;
 mod keys;
 mod migrate;
@@ -55,6 +56,9 @@ enum Command {
     /// Make keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Look whether the credentials exist that workflows and MCP servers refer to
+    #[command(after_long_help = check::EXAMPLES)]
+    Check(check::CheckArguments),
     /// Run a command with the values of credentials in its environment
     #[command(after_long_help = run::EXAMPLES)]
     Run(run::RunArguments),
@@ -90,6 +94,7 @@ impl CommandLine {
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Copy(arguments) => copy::run(&arguments),
             Command::Keys(command) => keys::run(command),
+            Command::Check(arguments) => check::run(&arguments),
             Command::Run(arguments) => run::run(&arguments, inherited),
         }
     }

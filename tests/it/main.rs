@@ -19,6 +19,7 @@ mod access;
 mod architecture;
 mod audit;
 mod backup;
+mod check;
 mod client;
 mod command;
 mod crash;

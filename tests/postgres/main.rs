@@ -20,6 +20,8 @@
 mod access;
 #[path = "../it/audit.rs"]
 mod audit;
+#[path = "../it/check.rs"]
+mod check;
 #[path = "../it/client.rs"]
 mod client;
 mod cluster;
