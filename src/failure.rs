@@ -7,10 +7,14 @@ use std::path::Path;
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
+    /// What was checked is not as it should be.
+    CheckFailed,
     /// The command line cannot be understood.
     Usage,
     /// The database cannot be reached.
     DatabaseUnreachable,
+    /// The server cannot be reached, or has no answer now.
+    ServerUnreachable,
     /// A fault of the program.
     Software,
     /// A file or a socket cannot be used.
@@ -19,6 +23,10 @@ pub enum FailureKind {
     DataDirectoryInUse,
     /// The configuration or a key is not right.
     Configuration,
+    /// The command to become cannot be executed.
+    CommandNotExecutable,
+    /// There is no command to become.
+    CommandNotFound,
 }
 
 impl FailureKind {
@@ -26,12 +34,16 @@ impl FailureKind {
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
+            Self::CheckFailed => 1,
             Self::Usage => 64,
-            Self::DatabaseUnreachable => 69,
+            Self::DatabaseUnreachable | Self::ServerUnreachable => 69,
             Self::Software => 70,
             Self::InputOutput => 74,
             Self::DataDirectoryInUse => 75,
             Self::Configuration => 78,
+            // As shells have it (POSIX, Shell Command Language, section 2.8.2).
+            Self::CommandNotExecutable => 126,
+            Self::CommandNotFound => 127,
         }
     }
 }

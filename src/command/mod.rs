@@ -1,9 +1,12 @@
 //! The commands: what the command line says, and what each command does.
 
 mod backup;
+mod check;
 mod copy;
 mod keys;
 mod migrate;
+mod remote;
+mod run;
 mod schema;
 mod serve;
 mod token;
@@ -17,9 +20,12 @@ use clap::{Parser, Subcommand};
 use credence::config::{LogSettings, ServeSettings};
 use credence::failure::{Failure, FailureKind};
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 stopped by a second signal; 64 usage; 69 the database cannot be reached; \
-                          70 a fault of the program; 74 input or output; 75 another server has the data directory; \
-                          78 configuration or keys.\n\n\
+use crate::hardening::Inherited;
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 stopped by a second signal, or a check has findings; 64 usage; 69 the database \
+                          or the server cannot be reached; 70 a fault of the program; 74 input or output; 75 another \
+                          server has the data directory; 78 configuration, keys or credentials; 126 and 127 the command \
+                          to run cannot be executed, or there is none.\n\n\
                           An option can be set by the environment variable that stands behind it.";
 
 /// A GraphQL API server for named secrets: people manage them by name, only the runtime reads them back.
@@ -50,6 +56,12 @@ enum Command {
     /// Make keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Look whether the credentials exist that workflows and MCP servers refer to
+    #[command(after_long_help = check::EXAMPLES)]
+    Check(check::CheckArguments),
+    /// Run a command with the values of credentials in its environment
+    #[command(after_long_help = run::EXAMPLES)]
+    Run(run::RunArguments),
 }
 
 impl CommandLine {
@@ -67,8 +79,13 @@ impl CommandLine {
         &self.log
     }
 
-    /// Does what the line says.
-    pub fn run(self) -> Result<(), Failure> {
+    /// Whether the process is to become another command.
+    pub const fn becomes_another(&self) -> bool {
+        matches!(self.command, Command::Run(_))
+    }
+
+    /// Does what the line says. `inherited` is for the command that the process becomes, if it does.
+    pub fn run(self, inherited: Inherited) -> Result<(), Failure> {
         match self.command {
             Command::Serve(settings) => serve::run(&settings),
             Command::Token(arguments) => token::run(&arguments),
@@ -77,6 +94,8 @@ impl CommandLine {
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Copy(arguments) => copy::run(&arguments),
             Command::Keys(command) => keys::run(command),
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Run(arguments) => run::run(&arguments, inherited),
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The layers, and their one direction: http → graphql → domain → store and crypto → types.
+//! The layers, and their one direction: http → graphql → domain → store and crypto → types. Beside them, the client → types.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Each layer, and the layers that its files may name.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     ("types", &[]),
+    ("client", &["types"]),
     ("crypto", &["types"]),
     ("store", &["types"]),
     ("domain", &["types", "crypto", "store"]),
@@ -102,6 +104,9 @@ fn what_has_one_place_stands_nowhere_else() {
                     "src/crypto/keyring.rs",
                     "src/graphql/resolve.rs",
                     "src/domain/credential_change.rs",
+                    // The other side: a header, and the environment of a command.
+                    "src/client/bearer.rs",
+                    "src/command/run.rs",
                 ]
                 .contains(&name)
             }),
@@ -116,6 +121,61 @@ fn what_has_one_place_stands_nowhere_else() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// A server has no use for its own client: only the commands have.
+#[test]
+fn nothing_but_the_commands_uses_the_client() {
+    let src = root().join("src");
+    let users: Vec<String> = source_files(&src)
+        .into_iter()
+        .filter(|path| {
+            let source = std::fs::read_to_string(path).unwrap();
+            source.contains("crate::client") || source.contains("credence::client")
+        })
+        .map(|path| name(&path))
+        .filter(|name| !name.starts_with("src/client/") && !name.starts_with("src/command/"))
+        .collect();
+    assert_eq!(users, Vec::<String>::new());
+}
+
+/// A runtime that uses the client builds no database, no server and no C library of theirs.
+#[test]
+fn the_client_can_be_had_without_the_server() {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args([
+        "tree",
+        "--offline",
+        "--locked",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+    ]);
+    tree.args(["--no-default-features", "--features", "client"]);
+    let output = tree.current_dir(root()).output().unwrap();
+    let packages = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && packages.contains("reqwest "));
+    let named = |package: &&str| {
+        packages
+            .lines()
+            .any(|line| line.starts_with(&format!("{package} ")))
+    };
+    let unwanted = [
+        "async-graphql",
+        "apollo-compiler",
+        "clap",
+        "diesel",
+        "jsonwebtoken",
+        "libsqlite3-sys",
+        "openssl-sys",
+        "orion",
+        "poem",
+        "pq-sys",
+        "saphyr-parser",
+    ];
+    let found: Vec<&str> = unwanted.into_iter().filter(named).collect();
+    assert_eq!(found, Vec::<&str>::new());
 }
 
 #[test]

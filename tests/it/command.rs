@@ -87,7 +87,12 @@ fn schema_prints_the_schema() {
 
 #[test]
 fn help_explains_every_command_and_option() {
-    let outputs = [run(&["help"]), run(&["help", "serve"])];
+    let outputs = [
+        run(&["help"]),
+        run(&["help", "serve"]),
+        run(&["help", "check"]),
+        run(&["help", "run"]),
+    ];
     assert!(outputs.iter().all(|output| output.status.success()));
     let help: String = outputs.iter().map(stdout).collect();
     for word in [
@@ -96,7 +101,12 @@ fn help_explains_every_command_and_option() {
         "schema",
         "migrate",
         "keys",
+        "check",
+        "run",
         "--listen",
+        "CREDENCE_TOKEN",
+        "credence check workflows/*.yaml",
+        "credence run --env",
         "CREDENCE_DATA_DIR",
         "Exit codes",
     ] {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::support::database;
+use crate::support::local::Local;
 use crate::support::process::ServerProcess;
 
 /// A block of the session: what is typed, and what is shown to come back.
@@ -31,7 +32,10 @@ fn steps(readme: &str, section: &str) -> Vec<Step> {
                 typed: typed.to_owned(),
                 shown: None,
             });
-        } else if let Some(shown) = block.strip_prefix("json\n") {
+        } else if let Some(shown) = ["json\n", "text\n"]
+            .into_iter()
+            .find_map(|kind| block.strip_prefix(kind))
+        {
             steps.last_mut().unwrap().shown = Some(shown.to_owned());
         }
     }
@@ -149,4 +153,36 @@ fn the_commands_for_other_clients_work_as_they_are_printed() {
         printed,
         r#"{"data":{"viewer":{"subject":"alice"}}}"#.repeat(2)
     );
+}
+
+#[tokio::test]
+async fn the_commands_for_runtimes_work_as_they_are_printed() {
+    let steps = steps(&readme(), "## Workflows, MCP servers and commands");
+    assert_eq!(steps.len(), 2);
+    let local = Local::start();
+    local.create("OPENAI_PROD_API_KEY", "sk-the-second").await;
+    for step in steps {
+        let binary = env!("CARGO_BIN_EXE_credence");
+        let script = step.typed.replace("target/debug/credence", binary);
+        let mut shell = Command::new("sh");
+        local.point(&mut shell);
+        shell.current_dir(local.directory.path());
+        let output = shell.arg("-euc").arg(&script).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{printed}");
+        assert_eq!(printed.trim(), step.shown.unwrap().trim());
+    }
+}
+
+/// The example of the client is compiled where it stands in the documentation of the crate.
+#[test]
+fn the_example_of_the_client_is_the_one_that_is_compiled() {
+    let compiled = include_str!("../../src/client/mod.rs");
+    let readme = readme();
+    let blocks = readme.split("\n```rust\n").skip(1);
+    let lines = blocks.flat_map(|block| block.split("\n```").next().unwrap().lines());
+    let missing: Vec<&str> = lines
+        .filter(|line| !compiled.contains(&format!("//! {line}\n")))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }

@@ -20,6 +20,10 @@
 mod access;
 #[path = "../it/audit.rs"]
 mod audit;
+#[path = "../it/check.rs"]
+mod check;
+#[path = "../it/client.rs"]
+mod client;
 mod cluster;
 mod commit;
 mod conflict;
@@ -37,6 +41,10 @@ mod input;
 mod instances;
 mod log;
 mod long_copy;
+#[path = "../it/mcp.rs"]
+mod mcp;
+#[path = "../it/model.rs"]
+mod model;
 mod outage;
 #[path = "../it/page.rs"]
 mod page;
@@ -50,6 +58,8 @@ mod reference;
 mod requirement;
 #[path = "../it/resolve.rs"]
 mod resolve;
+#[path = "../it/run.rs"]
+mod run;
 #[path = "../it/search.rs"]
 mod search;
 #[path = "../it/secrecy.rs"]

@@ -1,32 +1,10 @@
 //! TLS between the server and PostgreSQL.
 
 use std::path::Path;
-use std::process::Command;
 
+use crate::support::certificate::make_certificates;
 use crate::support::cluster::Cluster;
 use crate::support::process::{credence, stderr};
-
-/// Makes a certificate authority, and a certificate of it for a host name, in a directory.
-fn make_certificates(directory: &Path, host: &str) {
-    let script = r#"
-        cd "$1"
-        openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca 2>&1
-        openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj "/CN=$2" 2>&1
-        printf 'subjectAltName=DNS:%s' "$2" > names
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names 2>&1
-    "#;
-    let shell = Command::new("bash")
-        .args(["-euc", script, "certificates"])
-        .arg(directory)
-        .arg(host)
-        .output()
-        .unwrap();
-    assert!(
-        shell.status.success(),
-        "{}",
-        String::from_utf8_lossy(&shell.stdout)
-    );
-}
 
 #[test]
 fn a_server_whose_certificate_is_another_one_is_refused() {

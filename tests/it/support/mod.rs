@@ -1,11 +1,16 @@
 //! What tests share: a server of their own, people with tokens, and answers that are looked through.
 
 pub mod answer;
+pub mod certificate;
 pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod hostile;
+pub mod local;
+pub mod mcp;
+pub mod peer;
 pub mod process;
+pub mod runtime;
 pub mod server;
 pub mod store;
 pub mod stream;

@@ -1,0 +1,182 @@
+//! Where documents refer to credentials: the model bindings of workflows, and MCP servers.
+//!
+//! A workflow has `defs`, of which those with `kind: model` have the ID in `settings.api_key`. MCP servers stand in a list, or by
+//! their names in a mapping, at the top or under one of the usual keys, and have the ID in `credential`.
+
+use credence::types::consumer::ConsumerKind;
+use credence::types::credential::Credential;
+use credence::types::id::Id;
+use credence::types::text;
+
+use super::document::{Node, Place};
+
+/// The keys under which lists of MCP servers stand: those of platforms and of the configurations of clients.
+const SERVER_LISTS: [&str; 3] = ["mcp_servers", "mcpServers", "servers"];
+/// The key of the ID in an entry, as it is spelled here and there.
+const CREDENTIAL_KEYS: [&str; 3] = ["credential", "credential_id", "credentialId"];
+
+/// A place where a consumer refers to a credential, or could.
+pub struct Use {
+    /// What refers.
+    pub kind: ConsumerKind,
+    /// Its name in the file.
+    pub name: String,
+    /// The way to the place: `defs.primary_model.settings.api_key`.
+    pub path: String,
+    /// Where it is.
+    pub place: Place,
+    /// What stands there.
+    pub what: What,
+}
+
+/// What stands where an ID belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Nothing: no credential is used.
+    Nothing,
+    /// An ID.
+    Id(Id<Credential>),
+    /// Something that was to be an ID, or is none for certain.
+    Malformed,
+    /// Another text. It may be a secret, and goes nowhere.
+    Text,
+    /// Anything, in a place that has no use for it: servers over stdio take no credential.
+    OfStdio,
+}
+
+/// The uses in a document; `None` when it has neither entries nor items.
+pub fn uses(root: Node<'_>) -> Option<Vec<Use>> {
+    let mut uses = Vec::new();
+    if let Some(items) = root.items() {
+        for (index, item) in items.enumerate() {
+            server(item, &index.to_string(), &format!("[{index}]"), &mut uses);
+        }
+        return Some(uses);
+    }
+    root.entries()?;
+    models(root, &mut uses);
+    if root.get("transport").is_some() {
+        server(root, "0", "", &mut uses);
+    }
+    servers(root, "", &mut uses);
+    // Some editors keep theirs one level deeper.
+    if let Some(mcp) = root.get("mcp") {
+        servers(mcp, "mcp.", &mut uses);
+    }
+    Some(uses)
+}
+
+fn models(root: Node<'_>, uses: &mut Vec<Use>) {
+    let defs = root.get("defs").and_then(Node::entries).unwrap_or_default();
+    for (name, def) in defs {
+        if def.get("kind").and_then(Node::text) != Some("model") {
+            continue;
+        }
+        let key = def
+            .get("settings")
+            .and_then(|settings| settings.get("api_key"));
+        uses.push(Use {
+            kind: ConsumerKind::AiModelBinding,
+            name: name.to_owned(),
+            path: visible(&format!("defs.{name}.settings.api_key")),
+            place: key.unwrap_or(def).place(),
+            what: key.map_or(What::Nothing, what),
+        });
+    }
+}
+
+fn servers(root: Node<'_>, above: &str, uses: &mut Vec<Use>) {
+    for key in SERVER_LISTS {
+        let Some(list) = root.get(key) else { continue };
+        for (name, entry) in list.entries().unwrap_or_default() {
+            server(entry, name, &format!("{above}{key}.{name}"), uses);
+        }
+        for (index, item) in list.items().into_iter().flatten().enumerate() {
+            server(
+                item,
+                &index.to_string(),
+                &format!("{above}{key}[{index}]"),
+                uses,
+            );
+        }
+    }
+}
+
+/// An entry of a list of MCP servers. `fallback` names it when it does not name itself.
+fn server(entry: Node<'_>, fallback: &str, path: &str, uses: &mut Vec<Use>) {
+    let found = CREDENTIAL_KEYS
+        .into_iter()
+        .find_map(|key| Some((key, entry.get(key)?)));
+    let transport = entry.get("transport").or_else(|| entry.get("type"));
+    let transport = transport.and_then(Node::text).map(str::to_lowercase);
+    let is_stdio = match &transport {
+        Some(transport) => transport == "stdio",
+        None => entry.get("command").is_some() && entry.get("url").is_none(),
+    };
+    let what = match found {
+        Some((_, node)) if is_stdio && !is_nothing(node) => What::OfStdio,
+        Some((_, node)) => what(node),
+        // What says nothing of a transport may be no MCP server at all.
+        None if is_stdio || transport.is_none() => return,
+        None => What::Nothing,
+    };
+    if is_stdio && what == What::Nothing {
+        return;
+    }
+    let name = entry.get("name").and_then(Node::text).unwrap_or(fallback);
+    let key = found.map_or(CREDENTIAL_KEYS[0], |(key, _)| key);
+    let dot = if path.is_empty() { "" } else { "." };
+    uses.push(Use {
+        kind: ConsumerKind::HttpMcpServer,
+        name: name.to_owned(),
+        path: visible(&format!("{path}{dot}{key}")),
+        place: found.map_or(entry, |(_, node)| node).place(),
+        what,
+    });
+}
+
+/// What stands in a place where an ID belongs.
+fn what(node: Node<'_>) -> What {
+    if is_nothing(node) {
+        return What::Nothing;
+    }
+    let Some(text) = node.text() else {
+        return What::Malformed;
+    };
+    match Id::parse(text) {
+        Some(id) => What::Id(id),
+        None if was_to_be_an_id(text) || is_expression(text) => What::Malformed,
+        None => What::Text,
+    }
+}
+
+/// Forms keep an empty text where nothing was chosen.
+fn is_nothing(node: Node<'_>) -> bool {
+    node.is_null() || node.text() == Some("")
+}
+
+/// Whether a text has the five groups of an ID, though something is wrong with them or stands around them.
+fn was_to_be_an_id(text: &str) -> bool {
+    let text = text.trim().trim_start_matches("urn:uuid:");
+    let text = text.trim_matches(['{', '}', '"', '\'', '<', '>']);
+    let groups: Vec<&str> = text.split('-').collect();
+    let is_group = |group: &&str| group.chars().all(|digit| digit.is_ascii_alphanumeric());
+    groups.len() == 5 && groups.iter().all(is_group) && (32..=40).contains(&text.len())
+}
+
+/// Whether a text is computed when the workflow runs: nobody can say now what comes of it.
+fn is_expression(text: &str) -> bool {
+    ["=", "${", "{{"].iter().any(|sign| text.starts_with(sign))
+}
+
+/// A path as it may be shown on a terminal.
+fn visible(path: &str) -> String {
+    let shown = |character| {
+        if text::is_nameable(character) {
+            character
+        } else {
+            '?'
+        }
+    };
+    path.chars().map(shown).collect()
+}

@@ -1,0 +1,514 @@
+//! `credence check`: what it finds in files, where, and how it tells.
+
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::local::Local;
+use crate::support::process::{credence, run, stderr, stdout};
+use crate::support::{MARKER, holds_marker, peer};
+
+/// The YAML of the platform's documentation, with an ID in it.
+fn workflow(id: &str) -> String {
+    format!(
+        "defs:
+  primary_model:
+    kind: model
+    settings:
+      provider: openai
+      model_id: your-model-id
+      api_key: {id}
+
+  generate_answer:
+    kind: task
+    action: ai_generate_text
+    inputs:
+      prompt: \"=$input.text\"
+    bindings:
+      model: primary_model
+"
+    )
+}
+
+const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
+
+/// A text where an ID belongs, which nothing may repeat.
+const PASTED: &str = "sk-Marker5eCret-0123456789abcdef";
+
+fn write(local: &Local, name: &str, content: &str) -> String {
+    let path = local.directory.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn check(local: &Local, arguments: &[&str]) -> Output {
+    let output = local
+        .command(&[&["check"], arguments].concat())
+        .output()
+        .unwrap();
+    for bytes in [&output.stdout, &output.stderr] {
+        assert!(!holds_marker(bytes), "{}", String::from_utf8_lossy(bytes));
+    }
+    output
+}
+
+/// The findings of a file as `line:column kind path`, and the exit code.
+fn findings(local: &Local, name: &str, content: &str) -> (Option<i32>, Vec<String>) {
+    let path = write(local, name, content);
+    let output = check(local, &["--json", &path]);
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let findings = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            assert_eq!(finding["file"], json!(path));
+            assert!(!finding["message"].as_str().unwrap().is_empty());
+            format!(
+                "{}:{} {} {}",
+                finding["line"],
+                finding["column"],
+                finding["kind"].as_str().unwrap(),
+                finding["path"].as_str().unwrap_or("-")
+            )
+        });
+    (output.status.code(), findings.collect())
+}
+
+#[tokio::test]
+async fn a_workflow_whose_credential_is_there_is_clean() {
+    let local = Local::start();
+    let id = local.create("OPENAI_PROD_API_KEY", "sk-1").await;
+    let path = write(&local, "support.yaml", &workflow(&id));
+    let output = check(&local, &[&path]);
+    assert_eq!(stdout(&output), "1 file, 1 reference, 0 findings\n");
+    assert_eq!(
+        (output.status.code(), stderr(&output)),
+        (Some(0), String::new())
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_its_place_and_without_what_stands_there() {
+    let local = Local::start();
+    let gone = local.create("SUPPORT_KEY", "sk-1").await;
+    local.delete(&gone).await;
+    let deleted = write(&local, "deleted.yaml", &workflow(&gone));
+    let unknown = write(&local, "unknown.yaml", &workflow(UNKNOWN));
+    let pasted = write(&local, "pasted.yaml", &workflow(PASTED));
+    let malformed = write(
+        &local,
+        "malformed.yaml",
+        &workflow(&UNKNOWN.replace("4000", "4oo0")),
+    );
+    let output = check(&local, &[&deleted, &unknown, &pasted, &malformed]);
+    let printed = stdout(&output);
+    let lines: Vec<&str> = printed.lines().collect();
+    let place = "7:16: defs.primary_model.settings.api_key:";
+    assert!(
+        lines[0].starts_with(&format!(
+            "{deleted}:{place} the credential SUPPORT_KEY was deleted at 20"
+        )),
+        "{printed}"
+    );
+    assert!(
+        lines[1].starts_with(&format!(
+            "{unknown}:{place} no credential has the ID {UNKNOWN}"
+        )),
+        "{printed}"
+    );
+    assert!(
+        lines[2].starts_with(&format!(
+            "{pasted}:{place} this is no credential ID. If it is a secret"
+        )),
+        "{printed}"
+    );
+    assert!(
+        lines[3].starts_with(&format!(
+            "{malformed}:{place} this is no credential ID: write the UUID"
+        )),
+        "{printed}"
+    );
+    assert_eq!(lines[4], "4 files, 2 references, 4 findings");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("4 findings"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[tokio::test]
+async fn programs_get_one_object() {
+    let local = Local::start();
+    let gone = local.create("SUPPORT_KEY", "sk-1").await;
+    local.delete(&gone).await;
+    let path = write(&local, "w.yaml", &workflow(&gone));
+    let output = check(&local, &["--json", &path]);
+    let mut report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let finding = &mut report["findings"][0];
+    let deleted_at = finding["deletedAt"].take();
+    let message = finding["message"].take();
+    let (deleted_at, message) = (deleted_at.as_str().unwrap(), message.as_str().unwrap());
+    assert!(
+        message.contains(&format!("SUPPORT_KEY was deleted at {deleted_at}")),
+        "{message}"
+    );
+    assert_eq!(
+        report,
+        json!({
+            "files": 1,
+            "references": 1,
+            "findings": [{
+                "file": path,
+                "line": 7,
+                "column": 16,
+                "kind": "DELETED",
+                "path": "defs.primary_model.settings.api_key",
+                "credentialId": gone,
+                "credentialName": "SUPPORT_KEY",
+                "deletedAt": null,
+                "message": null,
+            }],
+        })
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn every_way_to_write_yaml_leads_to_its_place() {
+    let local = Local::start();
+    let live = local.create("n", "v").await;
+    let cases = [
+        ("several documents", format!("{}---\n{}", workflow(&live), workflow(UNKNOWN)), vec!["23:16 UNKNOWN defs.primary_model.settings.api_key"]),
+        ("flow", format!("{{defs: {{m: {{kind: model, settings: {{api_key: \"{UNKNOWN}\"}}}}}}}}"), vec!["1:46 UNKNOWN defs.m.settings.api_key"]),
+        ("JSON", format!("{{\n\t\"defs\": {{\"m\": {{\"kind\": \"model\",\n\t\t\"settings\": {{\"api_key\": \"{UNKNOWN}\"}}}}}}\n}}"), vec!["3:27 UNKNOWN defs.m.settings.api_key"]),
+        ("wide characters count once", format!("defs: {{ä𝕏: {{kind: model, settings: {{api_key: {UNKNOWN}}}}}}}"), vec!["1:46 UNKNOWN defs.ä𝕏.settings.api_key"]),
+        ("a byte order mark", format!("\u{feff}{}", workflow(UNKNOWN)), vec!["7:16 UNKNOWN defs.primary_model.settings.api_key"]),
+        ("line ends of Windows", workflow(UNKNOWN).replace('\n', "\r\n"), vec!["7:16 UNKNOWN defs.primary_model.settings.api_key"]),
+        (
+            "an alias of a text",
+            format!("key: &key {UNKNOWN}\ndefs:\n  a: {{kind: model, settings: {{api_key: *key}}}}\n  b: {{kind: model, settings: {{api_key: *key}}}}\n"),
+            vec!["1:6 UNKNOWN defs.a.settings.api_key", "1:6 UNKNOWN defs.b.settings.api_key"],
+        ),
+        (
+            "a merge key",
+            format!("base: &base\n  provider: openai\n  api_key: {PASTED}\ndefs:\n  a:\n    kind: model\n    settings:\n      <<: [*base]\n      model_id: m\n"),
+            vec!["3:12 RAW_SECRET defs.a.settings.api_key"],
+        ),
+        ("a block of text", format!("defs:\n  a:\n    kind: model\n    settings:\n      api_key: |\n        {PASTED}\n"), vec!["6:9 RAW_SECRET defs.a.settings.api_key"]),
+        ("a number", "defs: {a: {kind: model, settings: {api_key: 12345}}}".to_owned(), vec!["1:45 RAW_SECRET defs.a.settings.api_key"]),
+        ("an expression", "defs: {a: {kind: model, settings: {api_key: =$vars.key}}}".to_owned(), vec!["1:45 MALFORMED defs.a.settings.api_key"]),
+        ("a list", "defs: {a: {kind: model, settings: {api_key: [x]}}}".to_owned(), vec!["1:45 MALFORMED defs.a.settings.api_key"]),
+        ("an ID in a URN", format!("defs: {{a: {{kind: model, settings: {{api_key: \"urn:uuid:{live}\"}}}}}}"), vec!["1:45 MALFORMED defs.a.settings.api_key"]),
+        ("an ID in capitals", workflow(&live.to_uppercase()), vec![]),
+        ("no credential", "defs: {a: {kind: model, settings: {api_key: }}, b: {kind: model}, c: {kind: model, settings: {api_key: ''}}}".to_owned(), vec![]),
+        ("other defs", format!("defs: {{a: {{kind: task, settings: {{api_key: {PASTED}}}}}}}"), vec![]),
+        ("nothing", String::new(), vec![]),
+        ("comments", "# nothing\n---\n".to_owned(), vec![]),
+        ("a secret in a name that cannot be seen", format!("defs: {{\"a\\e[31m\": {{kind: model, settings: {{api_key: {UNKNOWN}}}}}}}"), vec!["1:53 UNKNOWN defs.a?[31m.settings.api_key"]),
+    ];
+    for (what, content, expected) in cases {
+        let (code, found) = findings(&local, "w.yaml", &content);
+        assert_eq!(found, expected, "{what}");
+        assert_eq!(code, Some(i32::from(!expected.is_empty())), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn mcp_servers_are_found_in_every_usual_shape() {
+    let local = Local::start();
+    let http = |credential: &str| {
+        format!("{{transport: http, url: https://mcp.example.com, credential: {credential}}}")
+    };
+    let unknown = http(UNKNOWN);
+    let cases = [
+        ("a list", format!("- {unknown}"), "[0].credential"),
+        (
+            "mcp_servers",
+            format!("mcp_servers: {{crm: {unknown}}}"),
+            "mcp_servers.crm.credential",
+        ),
+        (
+            "mcpServers",
+            format!("mcpServers: {{crm: {unknown}}}"),
+            "mcpServers.crm.credential",
+        ),
+        (
+            "servers",
+            format!("servers: [{unknown}]"),
+            "servers[0].credential",
+        ),
+        (
+            "an editor's settings",
+            format!("mcp: {{servers: {{crm: {unknown}}}}}"),
+            "mcp.servers.crm.credential",
+        ),
+        ("one alone", unknown, "credential"),
+        (
+            "another spelling",
+            format!("- {{type: streamable-http, url: u, credentialId: {UNKNOWN}}}"),
+            "[0].credentialId",
+        ),
+    ];
+    for (what, content, path) in cases {
+        let (code, found) = findings(&local, "mcp.yaml", &content);
+        let ends: Vec<&str> = found
+            .iter()
+            .map(|found| found.split_once(' ').unwrap().1)
+            .collect();
+        assert_eq!(ends, [format!("UNKNOWN {path}")], "{what}");
+        assert_eq!(code, Some(1));
+    }
+    let (_, found) = findings(
+        &local,
+        "mcp.yaml",
+        &format!("- {}\n- {}\n", http(PASTED), http("~")),
+    );
+    assert_eq!(found, ["1:63 RAW_SECRET [0].credential"]);
+}
+
+#[tokio::test]
+async fn a_server_over_stdio_takes_no_credential() {
+    let local = Local::start();
+    let live = local.create("n", "v").await;
+    let content = format!(
+        "{{\"mcpServers\": {{\n  \"said\": {{\"transport\": \"stdio\", \"command\": \"x\", \"credential\": \"{live}\"}},\n  \
+         \"meant\": {{\"command\": \"x\", \"credential\": \"{PASTED}\"}},\n  \"none\": {{\"command\": \"x\", \"credential\": null}},\n  \
+         \"usual\": {{\"command\": \"x\", \"env\": {{}}}}\n}}}}"
+    );
+    let (code, found) = findings(&local, "mcp.json", &content);
+    assert_eq!(
+        found,
+        [
+            "2:64 STDIO_CREDENTIAL mcpServers.said.credential",
+            "3:43 STDIO_CREDENTIAL mcpServers.meant.credential"
+        ]
+    );
+    assert_eq!(code, Some(1));
+}
+
+#[tokio::test]
+async fn what_is_no_yaml_is_told_with_its_place_and_without_its_text() {
+    let local = Local::start();
+    let deep = |depth: usize| ["[".repeat(depth), "]".repeat(depth)].concat().into_bytes();
+    let cases = [
+        (format!("a: {MARKER}\n b: [\n").into_bytes(), "2"),
+        (format!("a: *{MARKER}").into_bytes(), "1"),
+        (
+            [b"a: b\nc: ", &[0xff, 0xfe][..], MARKER.as_bytes()].concat(),
+            "2:4",
+        ),
+        (
+            format!("{MARKER}, a text and nothing else").into_bytes(),
+            "1:1",
+        ),
+        (deep(101), "1:101: "),
+        (deep(100_000), "1:256: "),
+        (b"\x00\x01\x02".to_vec(), "1"),
+    ];
+    for (content, place) in cases {
+        let path = local.directory.path().join("w.yaml");
+        std::fs::write(&path, &content).unwrap();
+        let path = path.to_str().unwrap();
+        let output = check(&local, &[path]);
+        let printed = stdout(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{printed}{}",
+            stderr(&output)
+        );
+        assert!(printed.starts_with(&format!("{path}:{place}")), "{printed}");
+        assert!(
+            printed.ends_with("1 file, 0 references, 1 finding\n"),
+            "{printed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_few_lines_of_aliases_do_not_fill_the_memory() {
+    let local = Local::start();
+    let mut content = "a0: &a0 {api_key: x}\n".to_owned();
+    for level in 1..40 {
+        let before = format!("*a{}", level - 1);
+        let many = [before.as_str(); 50].join(", ");
+        content += &format!("a{level}: &a{level} {{<<: [{many}]}}\n");
+    }
+    content += "loop: &loop {<<: *loop}\ndefs: {m: {kind: model, settings: *a39}, n: {kind: model, settings: *loop}}\n";
+    let (code, found) = findings(&local, "w.yaml", &content);
+    let expected = vec!["1:19 RAW_SECRET defs.m.settings.api_key".to_owned()];
+    assert_eq!((code, found), (Some(1), expected));
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_ids_are_asked_for_in_parts() {
+    let local = Local::start();
+    let live = local.create("n", "v").await;
+    let mut content = "defs:\n".to_owned();
+    for number in 0..250 {
+        let id = if number == 249 {
+            live.clone()
+        } else {
+            format!("00000000-0000-4000-8000-{number:012}")
+        };
+        content += &format!("  m{number}: {{kind: model, settings: {{api_key: {id}}}}}\n");
+    }
+    let path = write(&local, "w.yaml", &content);
+    let output = check(&local, &[&path]);
+    assert!(stdout(&output).ends_with("1 file, 250 references, 249 findings\n"));
+}
+
+/// In place of the server, which says of IDs that begin with 0 that they are unknown, with 1 that they were deleted, and keeps what is
+/// declared to it.
+async fn recorder() -> (String, Arc<Mutex<Vec<Value>>>) {
+    let declared = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&declared);
+    let url = peer::serve(move |body, _accept| {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        let variables = &request["variables"];
+        let data = if let Some(ids) = variables["ids"].as_array() {
+            let status = |id: &Value| {
+                let state = match &id.as_str().unwrap()[..1] {
+                    "0" => "UNKNOWN",
+                    "1" => "DELETED",
+                    _ => "LIVE",
+                };
+                json!({ "state": state, "name": "n", "deletedAt": null })
+            };
+            ids.iter().map(status).collect()
+        } else {
+            let input = &variables["input"];
+            kept.lock().unwrap().push(input.clone());
+            let references = input["credentialIds"].as_array().unwrap().iter();
+            let references = references.map(|id| json!({ "id": id }));
+            json!({ "references": references.collect::<Value>(), "userErrors": [] })
+        };
+        let answer = json!({ "data": { "answer": data } }).to_string();
+        std::future::ready(peer::answer(200, "application/json", &answer)).boxed()
+    })
+    .await;
+    (url, declared)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_consumer_declares_all_that_it_uses_or_nothing_when_that_is_not_known() {
+    let (url, declared) = recorder().await;
+    let directory = TempDir::new().unwrap();
+    let live = |digit: char| UNKNOWN.replacen('0', &digit.to_string(), 1);
+    let workflow = format!(
+        "defs:
+  uses: {{kind: model, settings: {{api_key: {}}}}}
+  uses_none: {{kind: model, settings: {{provider: local}}}}
+  was_deleted: {{kind: model, settings: {{api_key: {}}}}}
+  unknown: {{kind: model, settings: {{api_key: {UNKNOWN}}}}}
+  pasted: {{kind: model, settings: {{api_key: {PASTED}}}}}
+---
+defs:
+  uses: {{kind: model, settings: {{api_key: {}}}}}
+",
+        live('2'),
+        live('1'),
+        live('3'),
+    );
+    let servers = format!(
+        "- {{name: crm, transport: http, url: u, credential: {0}}}\n- {{name: local, transport: stdio, credential: {0}}}\n",
+        live('2'),
+    );
+    std::fs::write(directory.path().join("w.yaml"), workflow).unwrap();
+    std::fs::write(directory.path().join("mcp.yaml"), servers).unwrap();
+    let words = [
+        "check",
+        "--declare",
+        "--consumer-prefix",
+        "prod/",
+        "--json",
+        "--url",
+        &url,
+        "w.yaml",
+        "mcp.yaml",
+    ];
+    let mut command = credence(&words);
+    command
+        .current_dir(directory.path())
+        .env("CREDENCE_TOKEN", "token");
+    let output = command.output().unwrap();
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["declaredConsumers"], json!(4));
+    assert_eq!(report["findings"].as_array().unwrap().len(), 4);
+    assert_eq!(output.status.code(), Some(1));
+    let consumer =
+        |kind: &str, id: &str, name: &str| json!({ "kind": kind, "externalId": id, "name": name });
+    let expected = [
+        json!({ "consumer": consumer("AI_MODEL_BINDING", "prod/w.yaml#uses", "model uses"), "credentialIds": [live('2'), live('3')] }),
+        json!({ "consumer": consumer("AI_MODEL_BINDING", "prod/w.yaml#uses_none", "model uses_none"), "credentialIds": [] }),
+        json!({ "consumer": consumer("AI_MODEL_BINDING", "prod/w.yaml#was_deleted", "model was_deleted"), "credentialIds": [live('1')] }),
+        json!({ "consumer": consumer("HTTP_MCP_SERVER", "prod/mcp.yaml#crm", "MCP server crm"), "credentialIds": [live('2')] }),
+    ];
+    assert_eq!(*declared.lock().unwrap(), expected);
+
+    let long = "x".repeat(250);
+    let words = [
+        "check",
+        "--declare",
+        "--consumer-prefix",
+        &long,
+        "--url",
+        &url,
+        "w.yaml",
+    ];
+    let mut command = credence(&words);
+    command
+        .current_dir(directory.path())
+        .env("CREDENCE_TOKEN", "token");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(stderr(&output).contains("w.yaml:2:"), "{}", stderr(&output));
+    assert_eq!(declared.lock().unwrap().len(), 4, "nothing more");
+}
+
+#[test]
+fn what_needs_no_server_is_told_without_one() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let pasted = file("pasted.yaml", &workflow(PASTED));
+    let both = file(
+        "both.yaml",
+        &format!("{}---\n{}", workflow(PASTED), workflow(UNKNOWN)),
+    );
+    let nowhere = ["--url", "http://127.0.0.1:9", "--data-dir", "/nonexistent"];
+    let output = run(&[&["check"], &nowhere[..], &[&pasted]].concat());
+    assert_eq!(output.status.code(), Some(1));
+
+    let output = run(&[&["check"], &nowhere[..], &[&both]].concat());
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("If it is a secret"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(!holds_marker(&output.stdout));
+
+    let mut command = credence(&["check", &both, "--url", "http://127.0.0.1:9"]);
+    let output = command.env("CREDENCE_TOKEN", "token").output().unwrap();
+    assert_eq!(output.status.code(), Some(69), "{}", stderr(&output));
+
+    let missing = run(&["check", "/no/such/file.yaml"]);
+    assert_eq!(missing.status.code(), Some(74));
+    assert!(stderr(&missing).contains("/no/such/file.yaml"));
+    assert_eq!(run(&["check"]).status.code(), Some(64));
+    assert_eq!(
+        run(&["check", &pasted, "--consumer-prefix", "x"])
+            .status
+            .code(),
+        Some(64)
+    );
+}
