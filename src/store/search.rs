@@ -87,7 +87,7 @@ pub struct Rarest {
 }
 
 impl TrigramFrequencies {
-    /// The rarest trigrams of a term; none when it is too short to have one. An index that is asked for all of them goes through the rows
+    /// The rarest trigrams of a term that the index knows; none when it has no such. An index that is asked for all of them goes through the rows
     /// of the common ones, too: among a million names that takes ten times as long.
     ///
     /// # Errors
@@ -99,6 +99,10 @@ impl TrigramFrequencies {
     ) -> Result<Rarest, StoreError> {
         let mut are_common = false;
         let mut trigrams: Vec<String> = trigrams(&without_nul(term)).into_iter().collect();
+        if matches!(connection, DatabaseConnection::Postgres(_)) {
+            // The index of PostgreSQL has words without what stands between them.
+            trigrams.retain(|trigram| trigram.chars().all(char::is_alphanumeric));
+        }
         if !trigrams.is_empty() && !self.is_fresh() {
             let sample = Sample::take(connection)?;
             *self.lock() = Some(sample);

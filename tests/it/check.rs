@@ -1,9 +1,7 @@
 //! `credence check`: what it finds in files, where, and how it tells.
 
 use std::process::Output;
-use std::sync::{Arc, Mutex};
 
-use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -363,112 +361,89 @@ async fn more_than_a_hundred_ids_are_asked_for_in_parts() {
     assert!(stdout(&output).ends_with("1 file, 250 references, 249 findings\n"));
 }
 
-/// In place of the server, which says of IDs that begin with 0 that they are unknown, with 1 that they were deleted, and keeps what is
-/// declared to it.
-async fn recorder() -> (String, Arc<Mutex<Vec<Value>>>) {
-    let declared = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&declared);
-    let url = peer::serve(move |body, _accept| {
-        let request: Value = serde_json::from_str(&body).unwrap();
-        let variables = &request["variables"];
-        let data = if let Some(ids) = variables["ids"].as_array() {
-            let status = |id: &Value| {
-                let state = match &id.as_str().unwrap()[..1] {
-                    "0" => "UNKNOWN",
-                    "1" => "DELETED",
-                    _ => "LIVE",
-                };
-                json!({ "state": state, "name": "n", "deletedAt": null })
-            };
-            ids.iter().map(status).collect()
-        } else {
-            let input = &variables["input"];
-            kept.lock().unwrap().push(input.clone());
-            let references = input["credentialIds"].as_array().unwrap().iter();
-            let references = references.map(|id| json!({ "id": id }));
-            json!({ "references": references.collect::<Value>(), "userErrors": [] })
-        };
-        let answer = json!({ "data": { "answer": data } }).to_string();
-        std::future::ready(peer::answer(200, "application/json", &answer)).boxed()
-    })
-    .await;
-    (url, declared)
+/// Each consumer that declares a credential, as `kind external-ID name`.
+async fn declared(local: &Local, id: &str) -> Vec<String> {
+    let query = "query($id: ID!) { credential(id: $id) { references { nodes { ...reference } } } danglingReferences { nodes { ...reference } } }
+        fragment reference on CredentialReference { credentialId declaredAt consumer { kind externalId name } }";
+    let found = local.ask_all(query, json!({ "id": id })).await;
+    let lists = [
+        &found["credential"]["references"]["nodes"],
+        &found["danglingReferences"]["nodes"],
+    ];
+    let nodes = lists.into_iter().filter_map(Value::as_array).flatten();
+    nodes
+        .filter(|node| node["credentialId"] == id && node["declaredAt"].is_string())
+        .map(|node| {
+            let consumer = &node["consumer"];
+            let word = |field: &str| consumer[field].as_str().unwrap().to_owned();
+            format!("{} {} {}", word("kind"), word("externalId"), word("name"))
+        })
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_consumer_declares_all_that_it_uses_or_nothing_when_that_is_not_known() {
-    let (url, declared) = recorder().await;
-    let directory = TempDir::new().unwrap();
-    let live = |digit: char| UNKNOWN.replacen('0', &digit.to_string(), 1);
+    let local = Local::start();
+    let (one, two) = (
+        local.create("one", "v").await,
+        local.create("two", "v").await,
+    );
+    let gone = local.create("gone", "v").await;
+    local.delete(&gone).await;
     let workflow = format!(
         "defs:
-  uses: {{kind: model, settings: {{api_key: {}}}}}
+  uses: {{kind: model, settings: {{api_key: {one}}}}}
   uses_none: {{kind: model, settings: {{provider: local}}}}
-  was_deleted: {{kind: model, settings: {{api_key: {}}}}}
+  was_deleted: {{kind: model, settings: {{api_key: {gone}}}}}
   unknown: {{kind: model, settings: {{api_key: {UNKNOWN}}}}}
   pasted: {{kind: model, settings: {{api_key: {PASTED}}}}}
 ---
 defs:
-  uses: {{kind: model, settings: {{api_key: {}}}}}
+  uses: {{kind: model, settings: {{api_key: {two}}}}}
 ",
-        live('2'),
-        live('1'),
-        live('3'),
     );
     let servers = format!(
-        "- {{name: crm, transport: http, url: u, credential: {0}}}\n- {{name: local, transport: stdio, credential: {0}}}\n",
-        live('2'),
+        "- {{name: crm, transport: http, url: u, credential: {one}}}\n- {{name: local, transport: stdio, credential: {one}}}\n",
     );
-    std::fs::write(directory.path().join("w.yaml"), workflow).unwrap();
-    std::fs::write(directory.path().join("mcp.yaml"), servers).unwrap();
-    let words = [
-        "check",
-        "--declare",
-        "--consumer-prefix",
-        "prod/",
-        "--json",
-        "--url",
-        &url,
-        "w.yaml",
-        "mcp.yaml",
-    ];
-    let mut command = credence(&words);
-    command
-        .current_dir(directory.path())
-        .env("CREDENCE_TOKEN", "token");
-    let output = command.output().unwrap();
+    write(&local, "w.yaml", &workflow);
+    write(&local, "mcp.yaml", &servers);
+    let declare = |prefix: &str, files: &[&str]| {
+        let words = ["check", "--declare", "--json", "--consumer-prefix", prefix];
+        let mut command = local.command(&[&words, files].concat());
+        command
+            .current_dir(local.directory.path())
+            .output()
+            .unwrap()
+    };
+    let output = declare("prod/", &["w.yaml", "mcp.yaml"]);
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(report["declaredConsumers"], json!(4));
     assert_eq!(report["findings"].as_array().unwrap().len(), 4);
     assert_eq!(output.status.code(), Some(1));
-    let consumer =
-        |kind: &str, id: &str, name: &str| json!({ "kind": kind, "externalId": id, "name": name });
-    let expected = [
-        json!({ "consumer": consumer("AI_MODEL_BINDING", "prod/w.yaml#uses", "model uses"), "credentialIds": [live('2'), live('3')] }),
-        json!({ "consumer": consumer("AI_MODEL_BINDING", "prod/w.yaml#uses_none", "model uses_none"), "credentialIds": [] }),
-        json!({ "consumer": consumer("AI_MODEL_BINDING", "prod/w.yaml#was_deleted", "model was_deleted"), "credentialIds": [live('1')] }),
-        json!({ "consumer": consumer("HTTP_MCP_SERVER", "prod/mcp.yaml#crm", "MCP server crm"), "credentialIds": [live('2')] }),
-    ];
-    assert_eq!(*declared.lock().unwrap(), expected);
+    let of_both = "AI_MODEL_BINDING prod/w.yaml#uses model uses";
+    assert_eq!(
+        declared(&local, &one).await,
+        [of_both, "HTTP_MCP_SERVER prod/mcp.yaml#crm MCP server crm"]
+    );
+    assert_eq!(declared(&local, &two).await, [of_both]);
+    assert_eq!(
+        declared(&local, &gone).await,
+        ["AI_MODEL_BINDING prod/w.yaml#was_deleted model was_deleted"]
+    );
+    // What is declared is not deleted unawares.
+    let delete = "mutation($id: ID!) { deleteCredential(input: {credentialId: $id}) { userErrors { code } } }";
+    let refused = local.ask(delete, json!({ "id": one })).await;
+    assert_eq!(refused["userErrors"][0]["code"], "IN_USE");
 
-    let long = "x".repeat(250);
-    let words = [
-        "check",
-        "--declare",
-        "--consumer-prefix",
-        &long,
-        "--url",
-        &url,
-        "w.yaml",
-    ];
-    let mut command = credence(&words);
-    command
-        .current_dir(directory.path())
-        .env("CREDENCE_TOKEN", "token");
-    let output = command.output().unwrap();
+    // What a file does not use any more is withdrawn.
+    write(&local, "w.yaml", &workflow.replace(&two, &one));
+    declare("prod/", &["w.yaml"]);
+    assert_eq!(declared(&local, &two).await, [""; 0]);
+
+    let output = declare(&"x".repeat(250), &["w.yaml"]);
     assert_eq!(output.status.code(), Some(64));
     assert!(stderr(&output).contains("w.yaml:2:"), "{}", stderr(&output));
-    assert_eq!(declared.lock().unwrap().len(), 4, "nothing more");
+    assert_eq!(declared(&local, &one).await.len(), 2, "nothing more");
 }
 
 #[test]

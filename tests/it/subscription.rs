@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
@@ -117,7 +118,7 @@ async fn changes_of_one_credential_come_in_order_however_many_change_it() {
             json!({ "credentialId": id, "value": format!("value {number}") }),
         )
     };
-    futures_util::future::join_all((0..100).map(rotate)).await;
+    join_all((0..100).map(rotate)).await;
     for version in 2..102 {
         let expected = next(
             "1",
@@ -510,7 +511,10 @@ async fn sixty_four_sockets_at_once_may_be_strangers() {
 async fn who_is_too_slow_is_told_that_changes_were_missed() {
     let server = Server::start().await;
     let ada = server.admin("ada");
-    let id = ada.create("busy").await;
+    let mut ids = Vec::new();
+    for number in 0..8 {
+        ids.push(ada.create(&format!("busy {number}")).await);
+    }
     let mut socket = Socket::open(&ada).await;
     // An answer with all of this is larger than what the connection holds: the rest has to wait.
     let fields: String = (0..29)
@@ -528,13 +532,19 @@ async fn who_is_too_slow_is_told_that_changes_were_missed() {
         )
         .await;
     socket.settle().await;
-    let rotations: Vec<String> = (0..20)
-        .map(|n| format!(r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: "v{n}"}}) {{ userErrors {{ code }} }}"#))
-        .collect();
-    let document = format!("mutation {{ {} }}", rotations.join(" "));
-    for _ in 0..150 {
-        ada.ask(&document).await.data();
-    }
+    let rotations = ids.iter().map(|id| {
+        let ada = &ada;
+        async move {
+            let rotations: Vec<String> = (0..20)
+                .map(|n| format!(r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: "v{n}"}}) {{ userErrors {{ code }} }}"#))
+                .collect();
+            let document = format!("mutation {{ {} }}", rotations.join(" "));
+            for _ in 0..19 {
+                ada.ask(&document).await.data();
+            }
+        }
+    });
+    join_all(rotations).await;
     let mut told = 0;
     let last = loop {
         let message = socket.receive().await.unwrap();
@@ -543,7 +553,7 @@ async fn who_is_too_slow_is_told_that_changes_were_missed() {
         }
         told += 1;
     };
-    assert!(told < 3_000);
+    assert!(told < 3_040);
     assert_eq!(
         (&last["type"], &last["id"]),
         (&json!("error"), &json!("slow"))

@@ -11,6 +11,13 @@ pub const RESOLVE: &str = "mutation($id: ID!) { resolveCredential(input: {creden
 
 /// What the one field of a query is answered with. There must be no errors.
 pub async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
+    let data = ask_all(server, token, query, variables).await;
+    let mut fields = data.as_object().unwrap().values();
+    fields.next().unwrap().clone()
+}
+
+/// What all fields of a query are answered with. There must be no errors.
+pub async fn ask_all(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
     let client = reqwest::Client::new();
     let request = client
         .post(format!("http://{}/graphql", server.address))
@@ -20,6 +27,5 @@ pub async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Va
     let bytes = request.send().await.unwrap().bytes().await.unwrap();
     let answer: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(answer.get("errors"), None, "{answer}");
-    let mut fields = answer["data"].as_object().unwrap().values();
-    fields.next().unwrap().clone()
+    answer["data"].clone()
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::client::{CREATE, ask};
+use super::client::{CREATE, ask, ask_all};
 use super::database;
 use super::process::{Place, ServerProcess, credence};
 
@@ -57,6 +57,11 @@ impl Local {
     /// Asks as an administrator.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
         ask(&self.server, &self.admin, query, variables).await
+    }
+
+    /// Asks for several fields as an administrator.
+    pub async fn ask_all(&self, query: &str, variables: Value) -> Value {
+        ask_all(&self.server, &self.admin, query, variables).await
     }
 
     /// Creates a credential, and returns its ID.
