@@ -24,6 +24,7 @@ use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
 use crate::store::connection::Database;
+use crate::store::error::StoreError;
 use crate::store::postgres_route::Protection;
 use crate::store::{Store, StoreEnd};
 use crate::types::clock::Clock;
@@ -92,6 +93,12 @@ impl App {
             clock,
             removal_leeway_seconds,
         ));
+        let unreadable = |error| store_failure(&database, error);
+        let mut connection = database.connect().map_err(unreadable)?;
+        domain
+            .follow_events(&mut connection)
+            .map_err(|_error| unreadable(StoreError::Unavailable))?;
+        drop(connection);
         let api = Api::new(Arc::clone(&domain), !settings.no_introspection)
             .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
         let (stop, stopped) = watch::channel(false);
@@ -138,10 +145,21 @@ impl App {
 /// Counts what was resolved into the references, until the server stops. What is not counted by then is counted after the next start.
 async fn count_uses(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
     let mut counter = UseCounter::default();
+    let mut fails = false;
     let counting = async {
         loop {
             // What cannot be counted now is counted the next time.
-            if !domain.count_uses(&mut counter).await.unwrap_or(false) {
+            let counted = domain.count_uses(&mut counter).await;
+            let fails_now = counted.is_err();
+            if fails_now && !fails {
+                tracing::warn!(
+                    "what was resolved cannot be counted: it is tried again, and nothing is lost"
+                );
+            } else if fails && !fails_now {
+                tracing::info!("what was resolved is counted again");
+            }
+            fails = fails_now;
+            if !counted.unwrap_or(false) {
                 sleep(USE_COUNT_INTERVAL).await;
             }
         }

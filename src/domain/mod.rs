@@ -28,6 +28,7 @@ use crate::crypto::keyring::Keyring;
 use crate::crypto::token::TokenVerifier;
 use crate::store::Store;
 use crate::store::connection::DatabaseConnection;
+use crate::store::reference_use::find_last_event;
 use crate::types::clock::Clock;
 use crate::types::id::{Id, IdSource};
 
@@ -70,6 +71,17 @@ impl Domain {
             removal_leeway_seconds,
             known_users: KnownUsers::default(),
         }
+    }
+
+    /// Makes the IDs of events rise from the last one that there is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database cannot be read.
+    pub fn follow_events(&self, connection: &mut DatabaseConnection) -> Result<(), Error> {
+        if let Some(last) = find_last_event(connection)? {
+            self.ids.follow(last);
+        }
+        Ok(())
     }
 
     /// A new ID for a request.

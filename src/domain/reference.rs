@@ -169,7 +169,7 @@ impl Domain {
         self.change(caller, move |connection, recorder| {
             reference::lock_consumer(connection, &consumer)?;
             let wanted = find_all(connection, &asked)?;
-            let before = reference::list_references_of(connection, &consumer)?;
+            let before = reference::list_declared(connection, &consumer, &asked)?;
             if replace(connection, recorder, &ids, &consumer, &before, &wanted)? {
                 let subject = Subject {
                     consumer: Some(&consumer),

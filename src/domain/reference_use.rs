@@ -8,8 +8,8 @@ use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::reference::{insert_reference, keep_credential};
 use crate::store::reference_use::{
-    ResolveEvent, find_last_event, find_progress, find_transactions, find_uses, list_resolves,
-    lock_progress, update_progress, update_uses,
+    ResolveEvent, find_last_event, find_progress, find_uses, list_resolves, lock_progress,
+    oldest_transaction, own_transaction, update_progress, update_uses,
 };
 use crate::types::audit::AuditEvent;
 use crate::types::clock::Timestamp;
@@ -19,8 +19,8 @@ use crate::types::reference::CredentialReference;
 /// How far the clocks of instances may be apart before a resolve is not counted, in microseconds.
 const SKEW_LIMIT_US: i64 = 2_000_000;
 
-/// Up to which event the audit log is whole when all transactions before this one have ended. An event gets its ID when its transaction
-/// has its number already, so that no event with an earlier ID comes after that.
+/// Up to which event the audit log is whole when all transactions with a smaller number have ended. An event gets its ID when its
+/// transaction has its number already, so that no event with an earlier ID comes after that.
 #[derive(Clone, Copy)]
 struct Horizon {
     event: Id<AuditEvent>,
@@ -59,25 +59,32 @@ impl Domain {
     }
 }
 
-/// The next horizon, and up to which event can be counted now. SQLite has one writer: what there is, is whole.
+/// The next horizon, and up to which event can be counted now. SQLite has one writer: what there is, is whole. Where nothing happens, nothing
+/// is written.
 fn reached(
     connection: &mut DatabaseConnection,
     known: Option<Horizon>,
     now: Timestamp,
 ) -> Result<(Option<Horizon>, Option<Id<AuditEvent>>), StoreError> {
+    let last = find_last_event(connection)?;
+    let progress = find_progress(connection)?;
+    if last.is_none_or(|last| last.as_bytes() <= progress.as_bytes()) {
+        return Ok((None, None));
+    }
     let DatabaseConnection::Postgres(postgres) = connection else {
-        return Ok((None, find_last_event(connection)?));
+        return Ok((None, last));
     };
-    let (oldest, next) = find_transactions(postgres)?;
+    let through = match known {
+        Some(horizon) if horizon.transaction > oldest_transaction(postgres)? => {
+            return Ok((known, None));
+        }
+        known => known.map(|horizon| horizon.event),
+    };
     let following = Horizon {
         event: Id::earliest(Timestamp(now.0.saturating_sub(SKEW_LIMIT_US))),
-        transaction: next,
+        transaction: own_transaction(postgres)?,
     };
-    Ok(match known {
-        None => (Some(following), None),
-        Some(horizon) if horizon.transaction <= oldest => (Some(following), Some(horizon.event)),
-        Some(horizon) => (Some(horizon), None),
-    })
+    Ok((Some(following), through))
 }
 
 /// Counts the next resolves up to an event. Returns whether there may be more.
@@ -86,15 +93,8 @@ fn count(
     ids: &IdSource,
     through: Id<AuditEvent>,
 ) -> Result<bool, Error> {
-    let is_behind = |progress: Id<AuditEvent>| progress.as_bytes() < through.as_bytes();
-    let last = find_last_event(connection)?;
-    let seen = find_progress(connection)?;
-    // Where nothing happens, nothing is written.
-    if !is_behind(seen) || last.is_none_or(|last| last.as_bytes() <= seen.as_bytes()) {
-        return Ok(false);
-    }
     let progress = lock_progress(connection)?;
-    if !is_behind(progress) {
+    if progress.as_bytes() >= through.as_bytes() {
         return Ok(false);
     }
     let (events, reached) = list_resolves(connection, progress, through)?;

@@ -65,8 +65,11 @@ fn commit_together(
     for job in batch {
         connection.batch_execute("SAVEPOINT job")?;
         match job.run(connection) {
-            Ran::Well => connection.batch_execute("RELEASE job")?,
-            Ran::Failed | Ran::Lost => connection.batch_execute("ROLLBACK TO job; RELEASE job")?,
+            Ran::Well if job.is_awaited() => connection.batch_execute("RELEASE job")?,
+            // Who was told meanwhile that the database is not there does not find later that it was done after all.
+            Ran::Well | Ran::Failed | Ran::Lost => {
+                connection.batch_execute("ROLLBACK TO job; RELEASE job")?;
+            }
         }
     }
     connection.batch_execute("COMMIT")?;

@@ -157,7 +157,7 @@ impl Listening {
                     return Some(connection);
                 }
                 // There is a server, and other connections may be good.
-                Err(ConnectProblem::Full) => {}
+                Err(ConnectProblem::Full) => self.availability.regain(),
                 Err(_problem) => self.availability.lose(),
             }
             // Who waits to be told goes on without.

@@ -126,6 +126,7 @@ impl ReadPool {
             .connections
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.availability.epoch();
         if present.epoch != epoch {
             *present = Connections::new(&self.database, epoch);
         }

@@ -228,6 +228,33 @@ pub fn list_references_of(
     references(rows)
 }
 
+/// The references of a consumer that it declares, and those to some credentials.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_declared(
+    connection: &mut DatabaseConnection,
+    consumer: &Consumer,
+    credential_ids: &[Id<Credential>],
+) -> Result<Vec<CredentialReference>, StoreError> {
+    let ids: Vec<Vec<u8>> = credential_ids
+        .iter()
+        .map(|id| id.as_bytes().to_vec())
+        .collect();
+    let rows: Vec<ReferenceRow> = credential_references::table
+        .filter(credential_references::consumer_kind.eq(consumer.kind.as_str()))
+        .filter(credential_references::consumer_external_id.eq(&consumer.external_id))
+        .filter(
+            credential_references::declared_at_us
+                .is_not_null()
+                .or(credential_references::credential_id.eq_any(ids)),
+        )
+        .select(credential_references::all_columns)
+        .order(credential_references::id)
+        .load(connection)?;
+    references(rows)
+}
+
 /// Keeps others from declaring for a consumer until the transaction ends. SQLite has one writer only.
 ///
 /// # Errors

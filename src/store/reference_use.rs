@@ -209,22 +209,32 @@ pub fn update_uses(
 }
 
 #[derive(QueryableByName)]
-struct Transactions {
+struct Transaction {
     #[diesel(sql_type = BigInt)]
-    oldest: i64,
-    #[diesel(sql_type = BigInt)]
-    next: i64,
+    number: i64,
 }
 
-/// The number of the oldest transaction of PostgreSQL that is under way, and that of the next one to begin.
+fn transaction(postgres: &mut PgConnection, query: &str) -> Result<i64, StoreError> {
+    let found: Transaction = diesel::sql_query(query).get_result(postgres)?;
+    Ok(found.number)
+}
+
+/// The number of the oldest transaction of PostgreSQL that is under way. One that only reads has none.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
-pub fn find_transactions(postgres: &mut PgConnection) -> Result<(i64, i64), StoreError> {
-    let found: Transactions = diesel::sql_query(
-        "SELECT pg_snapshot_xmin(present)::text::bigint AS oldest, pg_snapshot_xmax(present)::text::bigint AS next \
-         FROM pg_current_snapshot() AS present",
+pub fn oldest_transaction(postgres: &mut PgConnection) -> Result<i64, StoreError> {
+    let query = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS number";
+    transaction(postgres, query)
+}
+
+/// The number of this transaction of PostgreSQL. It gets one by that: those that have one by now have a smaller one.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn own_transaction(postgres: &mut PgConnection) -> Result<i64, StoreError> {
+    transaction(
+        postgres,
+        "SELECT pg_current_xact_id()::text::bigint AS number",
     )
-    .get_result(postgres)?;
-    Ok((found.oldest, found.next))
 }

@@ -12,6 +12,9 @@ use super::error::{Cause, StoreError};
 
 /// How often it is looked whether a worker hangs.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How many threads that were left behind may hang at a time: each has a connection. When there are so many, whoever hangs next keeps its
+/// place.
+const LEFT_LIMIT: usize = 4;
 /// How often it is looked whether workers have ended.
 const END_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -43,17 +46,13 @@ impl Turn {
             .unwrap_or_else(PoisonError::into_inner) = at;
     }
 
-    /// Leaves it behind if its call is overdue.
-    fn leave_if_overdue(&self) -> bool {
+    /// Whether its call takes too long.
+    fn is_overdue(&self) -> bool {
         let overdue_at = self
             .overdue_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_overdue = overdue_at.is_some_and(|at| at <= Instant::now());
-        if is_overdue {
-            self.is_left.store(true, Ordering::SeqCst);
-        }
-        is_overdue
+        overdue_at.is_some_and(|at| at <= Instant::now())
     }
 }
 
@@ -127,21 +126,25 @@ fn relieve(
     left: &impl Fn(),
     ended: &Receiver<()>,
 ) {
+    let mut behind: Vec<Worker> = Vec::new();
     while ended.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        behind.retain(|worker| !worker.thread.is_finished());
         let mut present = workers.lock().unwrap_or_else(PoisonError::into_inner);
         for worker in present.iter_mut() {
-            if !worker.turn.leave_if_overdue() {
+            if behind.len() >= LEFT_LIMIT || !worker.turn.is_overdue() {
                 continue;
             }
+            // Without a thread it stays as it is, and the next look tries again.
+            let Ok(fresh) = Worker::start(name, work) else {
+                continue;
+            };
+            worker.turn.is_left.store(true, Ordering::SeqCst);
+            behind.push(std::mem::replace(worker, fresh));
             tracing::warn!(
                 thread = name,
                 "PostgreSQL does not answer: the connection is left"
             );
             left();
-            // Without a thread it stays as it is, and the next look tries again.
-            if let Ok(fresh) = Worker::start(name, work) {
-                *worker = fresh;
-            }
         }
     }
 }

@@ -97,12 +97,12 @@ impl Writer {
             availability: availability.clone(),
             listener: listener.as_ref().map(Listener::handle),
         };
-        let left = availability.clone();
+        // A commit may hang while all else goes on, when it waits for a standby: other connections are not left for that.
         let workers = Workers::start(
             "writer",
             count,
             Arc::new(move |turn: &Turn| writing.write(turn)),
-            move || left.leave_connections(),
+            || {},
         )?;
         let ends = WriterThreads {
             workers,

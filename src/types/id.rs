@@ -53,6 +53,12 @@ impl<T> Id<T> {
         Self::from_bytes(bits.to_be_bytes())
     }
 
+    /// The latest time that it can have been made at, in microseconds.
+    fn latest_us(&self) -> i64 {
+        let milliseconds = self.uuid.as_u128() >> 80;
+        i64::try_from(milliseconds.saturating_mul(1_000).saturating_add(999)).unwrap_or(i64::MAX)
+    }
+
     const fn from_uuid(uuid: Uuid) -> Self {
         Self {
             uuid,
@@ -119,6 +125,11 @@ impl IdSource {
             clock,
             last_us: Arc::default(),
         }
+    }
+
+    /// Goes on behind an ID that was made before: IDs rise over a restart, too, whatever the clock says then.
+    pub fn follow<T>(&self, last: Id<T>) {
+        self.last_us.fetch_max(last.latest_us(), Ordering::Relaxed);
     }
 
     /// A new ID.

@@ -39,15 +39,11 @@ impl Uses {
     /// One more.
     #[must_use]
     pub fn with(self, later: Self) -> Self {
-        let last = if later.last_at >= self.last_at {
-            later
-        } else {
-            self
-        };
         Self {
             first_at: self.first_at.min(later.first_at),
-            last_at: last.last_at,
-            last_version: last.last_version,
+            last_at: self.last_at.max(later.last_at),
+            // Versions only rise, and the clocks of instances differ.
+            last_version: self.last_version.max(later.last_version),
             count: self.count.saturating_add(later.count),
         }
     }

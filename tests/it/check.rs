@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::local::Local;
 use crate::support::process::{credence, run, stderr, stdout};
-use crate::support::{MARKER, holds_marker, peer};
+use crate::support::{MARKER, holds_marker};
 
 /// The YAML of the platform's documentation, with an ID in it.
 fn workflow(id: &str) -> String {

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use credence::types::scope::ScopeSet;
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{Answer, Person, Server, secret};
+use crate::support::{Answer, Person, Server, database, secret};
 
 const DECLARE: &str = "mutation($input: DeclareReferencesInput!) { declareReferences(input: $input) {
     references { id credentialId credential { name } declaredAt resolveCount consumer { kind externalId name } } userErrors { code field message }
@@ -295,6 +296,75 @@ async fn what_was_resolved_before_the_server_ended_is_counted_after_the_next_sta
     counted(&server.editor("alice"), &id, 30).await;
     server.runtime().resolve(&id).await.data();
     counted(&server.editor("alice"), &id, 31).await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_resolved_more_than_a_thousand_credentials_declares_as_others_do() {
+    let server = Server::start().await;
+    let (alice, runtime) = (server.editor("alice"), server.runtime());
+    let id = alice.create("used").await;
+    let credential = database::bytes(&id.replace('-', ""));
+    let rows: Vec<String> = (0..1_100)
+        .map(|number| {
+            let other = database::bytes(&format!("{number:032x}"));
+            format!("({other}, {other}, NULL, 'WORKFLOW', 'big.yaml', 1, 1, 1, 1)")
+        })
+        .collect();
+    let last = database::bytes(&"ff".repeat(16));
+    let columns = "id, credential_id, present_credential_id, consumer_kind, consumer_external_id, first_resolved_at_us, last_resolved_at_us, last_resolved_version, resolve_count";
+    database::database(&server.data_directory())
+        .connect()
+        .unwrap()
+        .batch_execute(&format!(
+            "INSERT INTO credential_references ({columns}) VALUES {}, ({last}, {credential}, {credential}, 'WORKFLOW', 'big.yaml', 1, 1, 1, 1)",
+            rows.join(", ")
+        ))
+        .unwrap();
+    assert_eq!(codes(&declare(&runtime, "big.yaml", &[&id]).await), [""; 0]);
+    let delete = json!({ "credentialId": id });
+    assert_eq!(
+        codes(&alice.mutate("deleteCredential", delete.clone()).await),
+        ["IN_USE"]
+    );
+    assert_eq!(codes(&declare(&runtime, "big.yaml", &[]).await), [""; 0]);
+    assert_eq!(
+        codes(&alice.mutate("deleteCredential", delete).await),
+        [""; 0]
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_over_a_restart_neither_hides_a_resolve_nor_turns_the_log_around()
+{
+    let server = Server::start().await;
+    let id = server.editor("alice").create("used").await;
+    server.runtime().resolve(&id).await.data();
+    counted(&server.editor("alice"), &id, 1).await;
+    server.clock.shift_seconds(-600);
+    let server = server.restart().await;
+    server.runtime().resolve(&id).await.data();
+    // Over PostgreSQL the count waits until the clock has caught up.
+    if !database::is_postgres() {
+        counted(&server.editor("alice"), &id, 2).await;
+    }
+    let log = server
+        .admin("ada")
+        .ask("{ auditEvents { nodes { action } } }")
+        .await;
+    let actions: Vec<&Value> = log.field()["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| &node["action"])
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            "CREDENTIAL_RESOLVED",
+            "CREDENTIAL_RESOLVED",
+            "CREDENTIAL_CREATED"
+        ]
+    );
 }
 
 #[tokio::test]

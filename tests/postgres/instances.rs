@@ -474,3 +474,41 @@ async fn resolves_on_four_instances_are_each_counted_once() {
     let rows = "SELECT count(*) AS number FROM credential_references";
     assert_eq!(number(&servers[0], rows), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_resolve_that_is_long_in_committing_is_counted_though_later_ones_were_before_it() {
+    let (_directory, servers) = instances(2).await;
+    let id = servers[0].admin("ada").create("shared").await;
+    let url = database::url(&servers[0].data_directory()).unwrap();
+    PgConnection::establish(&url)
+        .unwrap()
+        .batch_execute(
+            "CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF NEW.consumer_external_id = 'slow' THEN PERFORM pg_sleep(4.5); END IF; RETURN NEW; END $$;
+             CREATE TRIGGER delay BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION delay();",
+        )
+        .unwrap();
+    let runtimes = [servers[0].runtime(), servers[1].runtime()];
+    let resolve = |number: usize, external_id: &'static str| {
+        let consumer = json!({ "kind": "WORKFLOW", "externalId": external_id });
+        let input = json!({ "credentialId": id, "consumer": consumer });
+        let runtime = &runtimes[number];
+        async move {
+            runtime.mutate("resolveCredential", input).await.data();
+        }
+    };
+    let sum = "SELECT coalesce(sum(resolve_count), 0)::bigint AS number FROM credential_references";
+    let quick = async {
+        for _ in 0..8 {
+            // The slow one is under way meanwhile.
+            sleep(Duration::from_millis(500)).await;
+            resolve(1, "quick").await;
+        }
+    };
+    tokio::join!(resolve(0, "slow"), quick);
+    let started = Instant::now();
+    while number(&servers[0], sum) < 9 {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(100)).await;
+    }
+}

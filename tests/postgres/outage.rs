@@ -283,6 +283,42 @@ async fn what_the_synchronous_standby_does_not_have_is_not_acknowledged() {
     assert!(asked.elapsed() < Duration::from_secs(8));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_standby_that_hangs_for_long_takes_no_more_connections_and_leaves_what_reads() {
+    let (primary, standby, _directory, servers) = pair().await;
+    let server = &servers[0];
+    let id = server.editor("alice").create("used").await;
+    server.runtime().resolve(&id).await.data();
+    signal_all("STOP", &standby);
+    let started = Instant::now();
+    let runtimes = (0..8).map(|_| async {
+        while started.elapsed() < Duration::from_secs(26) {
+            let resolved = server.runtime().resolve(&id).await;
+            assert_eq!(resolved.codes(), ["UNAVAILABLE"]);
+        }
+    });
+    join_all(runtimes).await;
+    let read = server
+        .viewer("alice")
+        .ask("{ credentials { totalCount } }")
+        .await;
+    assert_eq!(read.field()["totalCount"], 1);
+    // The superuser still gets in, and sees how many connections all instances have.
+    let mut connection = PgConnection::establish(&primary.url()).unwrap();
+    let count =
+        "SELECT count(*)::text AS line FROM pg_stat_activity WHERE application_name = 'credence'";
+    let found: Line = diesel::sql_query(count)
+        .get_result(&mut connection)
+        .unwrap();
+    signal_all("CONT", &standby);
+    let limit = INSTANCES * (8 + 4 + 4 + 1 + 1);
+    assert!(
+        found.line.parse::<usize>().unwrap() <= limit,
+        "{}",
+        found.line
+    );
+}
+
 #[test]
 fn a_server_is_stopped_while_its_database_hangs() {
     let cluster = Cluster::start(&[]).unwrap();

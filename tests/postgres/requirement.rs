@@ -4,11 +4,13 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::support::client;
 use crate::support::cluster::{Cluster, Programs};
@@ -224,6 +226,17 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
         r#"mutation {{ resolveCredential(input: {{credentialId: {id}, consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ value }} }}"#
     );
     assert_eq!(ask(&resolve).await["value"], "v");
+    let declare = format!(
+        r#"mutation {{ declareReferences(input: {{credentialIds: [{id}], consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ userErrors {{ code }} }} }}"#
+    );
+    assert_eq!(ask(&declare).await["userErrors"], json!([]));
+    let count =
+        format!("{{ credential(id: {id}) {{ references {{ nodes {{ resolveCount }} }} }} }}");
+    let started = Instant::now();
+    while ask(&count).await["references"]["nodes"][0]["resolveCount"] != 1 {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        sleep(Duration::from_millis(100)).await;
+    }
     let rename = format!(
         r#"mutation {{ updateCredential(input: {{credentialId: {id}, name: "m", value: "w"}}) {{ userErrors {{ code }} }} }}"#
     );
@@ -233,7 +246,7 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
             .as_array()
             .unwrap()
             .len(),
-        4
+        5
     );
     let ready = reqwest::get(format!("http://{}/readyz", server.address))
         .await
