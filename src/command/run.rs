@@ -15,6 +15,7 @@ use credence::types::consumer::{Consumer, ConsumerKind};
 use credence::types::credential::Credential;
 use credence::types::id::Id;
 use credence::types::scope::Scope;
+use rustix::system::uname;
 
 use super::remote::{Remote, RemoteArguments, block_on};
 use crate::hardening::Inherited;
@@ -43,7 +44,7 @@ pub struct RunArguments {
     /// times
     #[arg(long, value_name = "NAME=CREDENTIAL", required = true)]
     env: Vec<String>,
-    /// How the audit log and the credential's references call the command: `credence-run:` and its name unless said otherwise
+    /// How the audit log and the credential's references call the command: `credence-run:MACHINE/COMMAND`, by their names, unless said otherwise
     #[arg(long, value_name = "ID")]
     consumer_id: Option<String>,
     /// A name for people beside it
@@ -126,7 +127,10 @@ fn variables(arguments: &[String]) -> Result<Vec<Variable<'_>>, Failure> {
 fn consumer(arguments: &RunArguments, program: &OsStr) -> Result<Consumer, Failure> {
     let external_id = arguments.consumer_id.clone().unwrap_or_else(|| {
         let name = Path::new(program).file_name().unwrap_or(program);
-        format!("credence-run:{}", name.to_string_lossy())
+        // The same command on two machines is two consumers: which of them still holds an old value is to be seen.
+        let machine = uname();
+        let machine = machine.nodename().to_string_lossy();
+        format!("credence-run:{machine}/{}", name.to_string_lossy())
     });
     let name = arguments.consumer_name.as_deref();
     Consumer::parse(ConsumerKind::Integration, &external_id, name).map_err(|_problem| {

@@ -440,10 +440,70 @@ defs:
     declare("prod/", &["w.yaml"]);
     assert_eq!(declared(&local, &two).await, [""; 0]);
 
+    write(
+        &local,
+        "mcp.yaml",
+        "- {name: crm, url: u}\n- {name: local, transport: stdio}\n",
+    );
+    declare("prod/", &["mcp.yaml"]);
+    assert_eq!(declared(&local, &one).await, [of_both]);
+
     let output = declare(&"x".repeat(250), &["w.yaml"]);
     assert_eq!(output.status.code(), Some(64));
     assert!(stderr(&output).contains("w.yaml:2:"), "{}", stderr(&output));
-    assert_eq!(declared(&local, &one).await.len(), 2, "nothing more");
+    assert_eq!(declared(&local, &one).await.len(), 1, "nothing more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_readers_take_in_different_ways_is_told_and_neither_declares_nor_withdraws() {
+    let local = Local::start();
+    let live = local.create("live", "v").await;
+    let declare = |content: &str| {
+        let path = write(&local, "mcp.json", content);
+        check(
+            &local,
+            &["--json", "--declare", "--consumer-prefix", "p/", &path],
+        )
+    };
+    let entry = |inside: &str| {
+        format!("{{\"servers\": {{\"crm\": {{\"type\": \"http\", \"url\": \"u\",\n{inside}}}}}}}")
+    };
+    let good = entry(&format!("\"credential\": \"{live}\""));
+    assert_eq!(declare(&good).status.code(), Some(0));
+    assert_eq!(declared(&local, &live).await.len(), 1);
+    let cases = [
+        (
+            entry(&format!(
+                "// the \"credential\"\n\"credential\": \"{PASTED}\""
+            )),
+            "2",
+        ),
+        (entry(&format!("/* the */ \"credential\": \"{live}\"")), "2"),
+        (format!("{{ /* all */ {}", &good[1..]), "1"),
+        (
+            entry(&format!(
+                "\"credential\": \"{live}\",\n\"credential\": \"{PASTED}\""
+            )),
+            "3",
+        ),
+        (
+            format!("{good}\n").replace("\"servers\"", "\"a\": 1, \"a\": 2, \"servers\""),
+            "1",
+        ),
+    ];
+    for (content, line) in cases {
+        let output = declare(&content);
+        let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(report["findings"][0]["kind"], "NOT_YAML", "{content}");
+        assert_eq!(report["findings"][0]["line"].to_string(), line, "{content}");
+        assert_eq!(output.status.code(), Some(1), "{content}");
+        assert_eq!(declared(&local, &live).await.len(), 1, "{content}");
+    }
+    let several = entry(&format!(
+        "\"credential\": null, \"credential_id\": \"{PASTED}\""
+    ));
+    let (_, found) = findings(&local, "several.json", &several);
+    assert_eq!(found, ["2:38 RAW_SECRET servers.crm.credential_id"]);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! References: what uses credentials, what may be deleted, and what dangles.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use credence::types::scope::ScopeSet;
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::time::sleep;
 
+use crate::support::client::{CREATE, RESOLVE, ask};
 use crate::support::{Answer, Person, Server, database, secret};
 
 const DECLARE: &str = "mutation($input: DeclareReferencesInput!) { declareReferences(input: $input) {
@@ -419,4 +422,33 @@ async fn references_are_paged_and_found_by_their_ids() {
         .ask_with(REFERENCES, json!({ "id": other, "after": after }))
         .await;
     assert_eq!(foreign.codes(), ["BAD_USER_INPUT"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_resolved_before_a_kill_is_counted_after_the_next_start_and_once() {
+    let directory = TempDir::new().unwrap();
+    let place = database::place(&directory.path().join("data"));
+    let mut server = place.serve(Stdio::null(), &[]);
+    let (admin, runtime) = (place.token("ada", "admin"), place.token("r", "runtime"));
+    let create = json!({ "name": "used", "value": secret("v") });
+    let created = ask(&server, &admin, CREATE, create).await;
+    let id = &created["credential"]["id"];
+    for _ in 0..30 {
+        ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
+    }
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let server = place.serve(Stdio::null(), &[]);
+    let query = "query($id: ID!) { credential(id: $id) { references { nodes { resolveCount } } } }";
+    let started = Instant::now();
+    loop {
+        let found = ask(&server, &admin, query, json!({ "id": id })).await;
+        let count = found["references"]["nodes"][0]["resolveCount"].as_i64();
+        assert!(count <= Some(30), "{found}");
+        if count == Some(30) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{found}");
+        sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -171,7 +171,7 @@ async fn the_audit_log_names_the_operator_and_the_command() {
     assert!(command.status().unwrap().success());
     assert_eq!(
         events().await,
-        json!([{ "actorSubject": "olga", "consumer": { "kind": "INTEGRATION", "externalId": "credence-run:true", "name": null } }])
+        json!([{ "actorSubject": "olga", "consumer": { "kind": "INTEGRATION", "externalId": format!("credence-run:{}/true", rustix::system::uname().nodename().to_string_lossy()), "name": null } }])
     );
     let named = [
         "--env",

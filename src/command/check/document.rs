@@ -86,8 +86,8 @@ impl Documents {
 #[derive(Default)]
 struct Reading {
     documents: Documents,
-    /// The lists and mappings that are not at their end.
-    open: Vec<usize>,
+    /// The lists and mappings that are not at their end, each with the keys that it has by now.
+    open: Vec<(usize, HashSet<String>)>,
     anchors: HashMap<usize, usize>,
 }
 
@@ -97,6 +97,7 @@ impl Reading {
         match event {
             Event::Scalar(text, style, anchor, _tag) => {
                 let is_plain = style == ScalarStyle::Plain;
+                self.check_key(&text, is_plain).map_err(|()| place)?;
                 let content = match text.as_ref() {
                     "" | "~" | "null" | "Null" | "NULL" if is_plain => Content::Null,
                     _ => Content::Text(text.into_owned()),
@@ -139,13 +140,31 @@ impl Reading {
             return Err(place);
         }
         let at = self.add(place, content, anchor);
-        self.open.push(at);
+        self.open.push((at, HashSet::new()));
+        Ok(())
+    }
+
+    /// Refuses a text that cannot be a key, if a key comes next. Of a key that stands twice some readers take the first value and some the
+    /// last (YAML 1.2.2, section 3.2.1.3, allows none). What begins like a comment of JavaScript is one: YAML has others, and would take it
+    /// for a part of the key behind it.
+    fn check_key(&mut self, text: &str, is_plain: bool) -> Result<(), ()> {
+        let Some((at, keys)) = self.open.last_mut() else {
+            return Ok(());
+        };
+        let is_key = match self.documents.nodes.get(*at).map(|stored| &stored.content) {
+            Some(Content::Mapping(items)) => items.len().is_multiple_of(2),
+            _ => false,
+        };
+        let is_comment = is_plain && (text.starts_with("//") || text.starts_with("/*"));
+        if is_key && (is_comment || text != MERGE_KEY && !keys.insert(text.to_owned())) {
+            return Err(());
+        }
         Ok(())
     }
 
     /// Puts a node into what is open, or makes it the root of a document.
     fn put(&mut self, at: usize) {
-        let open = self.open.last().copied();
+        let open = self.open.last().map(|(at, _keys)| *at);
         let parent = open.and_then(|open| self.documents.nodes.get_mut(open));
         match parent.map(|parent| &mut parent.content) {
             Some(Content::List(items) | Content::Mapping(items)) => items.push(at),

@@ -95,7 +95,7 @@ fn look_through(bytes: &[u8]) -> Result<Vec<Use>, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let documents = Documents::parse(text).map_err(|place| Problem {
         place,
-        message: "from here on this is neither YAML nor JSON, or too deep",
+        message: "from here on this is neither YAML nor JSON: a key that stands twice, a comment of JavaScript, or something else; or it is too deep",
     })?;
     let mut found = Vec::new();
     for root in documents.roots().filter(|root| !root.is_null()) {

@@ -104,35 +104,43 @@ fn servers(root: Node<'_>, above: &str, uses: &mut Vec<Use>) {
 
 /// An entry of a list of MCP servers. `fallback` names it when it does not name itself.
 fn server(entry: Node<'_>, fallback: &str, path: &str, uses: &mut Vec<Use>) {
-    let found = CREDENTIAL_KEYS
-        .into_iter()
-        .find_map(|key| Some((key, entry.get(key)?)));
     let transport = entry.get("transport").or_else(|| entry.get("type"));
     let transport = transport.and_then(Node::text).map(str::to_lowercase);
+    let has_url = entry.get("url").is_some();
     let is_stdio = match &transport {
         Some(transport) => transport == "stdio",
-        None => entry.get("command").is_some() && entry.get("url").is_none(),
+        None => entry.get("command").is_some() && !has_url,
     };
-    let what = match found {
-        Some((_, node)) if is_stdio && !is_nothing(node) => What::OfStdio,
-        Some((_, node)) => what(node),
-        // What says nothing of a transport may be no MCP server at all.
-        None if is_stdio || transport.is_none() => return,
-        None => What::Nothing,
-    };
-    if is_stdio && what == What::Nothing {
+    let found: Vec<(&str, Node<'_>)> = CREDENTIAL_KEYS
+        .into_iter()
+        .filter_map(|key| Some((key, entry.get(key)?)))
+        .collect();
+    // What says nothing of a transport may be no MCP server at all.
+    if found.is_empty() && transport.is_none() && !has_url && !is_stdio {
         return;
     }
     let name = entry.get("name").and_then(Node::text).unwrap_or(fallback);
-    let key = found.map_or(CREDENTIAL_KEYS[0], |(key, _)| key);
     let dot = if path.is_empty() { "" } else { "." };
-    uses.push(Use {
-        kind: ConsumerKind::HttpMcpServer,
-        name: name.to_owned(),
-        path: visible(&format!("{path}{dot}{key}")),
-        place: found.map_or(entry, |(_, node)| node).place(),
-        what,
-    });
+    let mut add = |key: &str, place: Place, what: What| {
+        uses.push(Use {
+            kind: ConsumerKind::HttpMcpServer,
+            name: name.to_owned(),
+            path: visible(&format!("{path}{dot}{key}")),
+            place,
+            what,
+        });
+    };
+    if found.is_empty() {
+        add(CREDENTIAL_KEYS[0], entry.place(), What::Nothing);
+    }
+    for (key, node) in found {
+        let what = match what(node) {
+            What::Nothing => What::Nothing,
+            _ if is_stdio => What::OfStdio,
+            what => what,
+        };
+        add(key, node.place(), what);
+    }
 }
 
 /// What stands in a place where an ID belongs.
