@@ -34,28 +34,59 @@ pub struct UseCounter {
 }
 
 impl Domain {
-    /// Counts what was resolved since it was last counted, by any instance. Returns whether there may be more.
+    /// Counts what was resolved since it was last counted, by any instance. Returns whether there may be more. The events are read beside the
+    /// writers, which get only the sums.
     ///
     /// # Errors
     /// That it could not be done now: the next time it is.
     pub async fn count_uses(&self, counter: &mut UseCounter) -> Result<bool, Error> {
-        let ids = self.ids.clone();
         let now = self.clock.now();
         let known = counter.horizon;
-        let (horizon, more) = self
+        let (horizon, batch) = self
             .store
-            .write(move |connection| {
+            .read(move |connection| {
                 let (horizon, through) = reached(connection, known, now)?;
-                let more = match through {
-                    Some(through) => count(connection, &ids, through)?,
-                    None => false,
-                };
-                // What is not done yet is done up to the same event the next time.
-                Ok::<_, Error>((if more { known } else { horizon }, more))
+                let batch = through.map(|through| Batch::read(connection, through));
+                Ok::<_, StoreError>((horizon, batch.transpose()?))
             })
             .await?;
-        counter.horizon = horizon;
+        let Some(batch) = batch else {
+            counter.horizon = horizon;
+            return Ok(false);
+        };
+        let more = batch.is_full;
+        let ids = self.ids.clone();
+        self.store
+            .write(move |connection| count(connection, &ids, &batch))
+            .await?;
+        // What is not done yet is done up to the same event the next time.
+        counter.horizon = if more { known } else { horizon };
         Ok(more)
+    }
+}
+
+/// What is to be counted next.
+struct Batch {
+    after: Id<AuditEvent>,
+    reached: Id<AuditEvent>,
+    /// Whether there is more up to the same event.
+    is_full: bool,
+    sums: Vec<ResolveEvent>,
+}
+
+impl Batch {
+    fn read(
+        connection: &mut DatabaseConnection,
+        through: Id<AuditEvent>,
+    ) -> Result<Self, StoreError> {
+        let after = find_progress(connection)?;
+        let (events, reached) = list_resolves(connection, after, through)?;
+        Ok(Self {
+            after,
+            reached,
+            is_full: reached != through,
+            sums: summed(events),
+        })
     }
 }
 
@@ -87,22 +118,16 @@ fn reached(
     Ok((Some(following), through))
 }
 
-/// Counts the next resolves up to an event. Returns whether there may be more.
-fn count(
-    connection: &mut DatabaseConnection,
-    ids: &IdSource,
-    through: Id<AuditEvent>,
-) -> Result<bool, Error> {
+/// Adds what a batch has, unless another instance did that meanwhile.
+fn count(connection: &mut DatabaseConnection, ids: &IdSource, batch: &Batch) -> Result<(), Error> {
     let progress = lock_progress(connection)?;
-    if progress.as_bytes() >= through.as_bytes() {
-        return Ok(false);
+    if progress != batch.after || batch.reached.as_bytes() <= progress.as_bytes() {
+        return Ok(());
     }
-    let (events, reached) = list_resolves(connection, progress, through)?;
-    for event in summed(events) {
-        add(connection, ids, &event)?;
+    for sum in &batch.sums {
+        add(connection, ids, sum)?;
     }
-    update_progress(connection, reached)?;
-    Ok(reached != through)
+    Ok(update_progress(connection, batch.reached)?)
 }
 
 /// One event for each reference, with the uses of all of them.

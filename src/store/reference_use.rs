@@ -16,7 +16,7 @@ use crate::types::id::Id;
 use crate::types::reference::Uses;
 
 /// How many events are counted in one transaction.
-const BATCH_LIMIT_EVENTS: i64 = 1_000;
+const BATCH_LIMIT_EVENTS: i64 = 10_000;
 
 /// A resolve, as the audit log has it.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ pub fn update_progress(
     Ok(())
 }
 
-/// The first resolves behind an event, up to another one, and how far that is: at most 1,000.
+/// The first resolves behind an event, up to another one, and how far that is: at most 10,000.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
