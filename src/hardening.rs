@@ -22,7 +22,7 @@ pub fn harden() -> Inherited {
         descriptors: getrlimit(Resource::Nofile),
     };
     // No memory is left in a file when the process is brought down, nor read by another one. Where the system has no such
-    // settings, the process goes on without. A limit that is only lowered for now can be raised again.
+    // settings, the process goes on without. The hard limit stays what it is: the soft one can be raised to it again.
     let none = Rlimit {
         current: Some(0),
         ..inherited.core_dump

@@ -13,7 +13,7 @@ use crate::types::change::CredentialChange;
 use crate::types::clock::{Clock, Timestamp};
 use crate::types::consumer::Consumer;
 use crate::types::credential::Credential;
-use crate::types::id::{Id, IdSource};
+use crate::types::id::{Id, IdSource, ReservedIds};
 use crate::types::page::Page;
 use crate::types::scope::Scope;
 use crate::types::user::{User, UserKey};
@@ -26,7 +26,7 @@ pub(super) struct Recorder {
     clock: Clock,
     now: Timestamp,
     // Of the time, for the first events: later IDs may be a little later.
-    reserved: Vec<Id<AuditEvent>>,
+    reserved: Option<ReservedIds>,
     actor: UserKey,
     request_id: Id<Request>,
     changes: Vec<CredentialChange>,
@@ -69,9 +69,9 @@ impl Recorder {
     }
 
     fn set_time(&mut self, at: Timestamp) {
-        let (ids, now) = self.ids.next_two_at(at);
+        let (reserved, now) = self.ids.reserve_two_at(at);
         self.now = now;
-        self.reserved = ids.into_iter().rev().collect();
+        self.reserved = Some(reserved);
     }
 
     /// The time of the transaction: that of its events and of what they record.
@@ -86,7 +86,7 @@ impl Recorder {
         action: AuditAction,
         subject: &Subject<'_>,
     ) -> Result<(), Error> {
-        let reserved = self.reserved.pop();
+        let reserved = self.reserved.as_mut().and_then(ReservedIds::take);
         let event = AuditEvent {
             id: reserved.unwrap_or_else(|| self.ids.next_at(self.now)),
             occurred_at: self.now,
@@ -129,7 +129,7 @@ impl Domain {
             ids: self.ids.clone(),
             clock: self.clock.clone(),
             now: self.clock.now(),
-            reserved: Vec::new(),
+            reserved: None,
             actor: caller.user.key.clone(),
             request_id: caller.request_id,
             changes: Vec::new(),

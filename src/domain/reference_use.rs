@@ -8,7 +8,7 @@ use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::reference::{insert_reference, keep_credential};
 use crate::store::reference_use::{
-    ResolveEvent, find_last_event, find_progress, find_uses, list_resolves, lock_progress,
+    Resolves, find_last_event, find_progress, find_reach, find_uses, list_resolves, lock_progress,
     oldest_transaction, own_transaction, update_progress, update_uses,
 };
 use crate::types::audit::AuditEvent;
@@ -71,7 +71,7 @@ struct Batch {
     reached: Id<AuditEvent>,
     /// Whether there is more up to the same event.
     is_full: bool,
-    sums: Vec<ResolveEvent>,
+    sums: Vec<Resolves>,
 }
 
 impl Batch {
@@ -80,12 +80,12 @@ impl Batch {
         through: Id<AuditEvent>,
     ) -> Result<Self, StoreError> {
         let after = find_progress(connection)?;
-        let (events, reached) = list_resolves(connection, after, through)?;
+        let reached = find_reach(connection, after, through)?;
         Ok(Self {
             after,
             reached,
             is_full: reached != through,
-            sums: summed(events),
+            sums: list_resolves(connection, after, reached)?,
         })
     }
 }
@@ -130,41 +130,20 @@ fn count(connection: &mut DatabaseConnection, ids: &IdSource, batch: &Batch) -> 
     Ok(update_progress(connection, batch.reached)?)
 }
 
-/// One event for each reference, with the uses of all of them.
-fn summed(events: Vec<ResolveEvent>) -> Vec<ResolveEvent> {
-    let mut sums: Vec<ResolveEvent> = Vec::new();
-    let mut sorted = events;
-    sorted.sort_by(|one, other| place(one).cmp(&place(other)));
-    for event in sorted {
-        match sums.last_mut() {
-            Some(sum) if place(sum) == place(&event) => {
-                sum.uses = sum.uses.with(event.uses);
-                sum.consumer.name = event.consumer.name.or(sum.consumer.name.take());
-            }
-            _ => sums.push(event),
-        }
-    }
-    sums
-}
-
-fn place(event: &ResolveEvent) -> (&str, &str, &[u8; 16]) {
-    let consumer = &event.consumer;
-    (
-        consumer.kind.as_str(),
-        &consumer.external_id,
-        event.credential_id.as_bytes(),
-    )
-}
-
 fn add(
     connection: &mut DatabaseConnection,
     ids: &IdSource,
-    event: &ResolveEvent,
+    resolves: &Resolves,
 ) -> Result<(), Error> {
-    let known = find_uses(connection, event.credential_id, &event.consumer)?;
+    let known = find_uses(connection, resolves.credential_id, &resolves.consumer)?;
     if let Some(before) = known {
-        let uses = before.map_or(event.uses, |before| before.with(event.uses));
-        let changed = update_uses(connection, event.credential_id, &event.consumer, &uses)?;
+        let uses = before.map_or(resolves.uses, |before| before.with(resolves.uses));
+        let changed = update_uses(
+            connection,
+            resolves.credential_id,
+            &resolves.consumer,
+            &uses,
+        )?;
         // It was withdrawn meanwhile.
         return if changed == 0 {
             Err(Error::Overtaken)
@@ -173,12 +152,12 @@ fn add(
         };
     }
     let reference = CredentialReference {
-        id: ids.next_at(event.uses.first_at),
-        credential_id: event.credential_id,
-        is_present: keep_credential(connection, event.credential_id)?,
-        consumer: event.consumer.clone(),
+        id: ids.next_at(resolves.uses.first_at),
+        credential_id: resolves.credential_id,
+        is_present: keep_credential(connection, resolves.credential_id)?,
+        consumer: resolves.consumer.clone(),
         declared_at: None,
-        uses: Some(event.uses),
+        uses: Some(resolves.uses),
     };
     insert_reference(connection, &reference).map_err(conflict)
 }

@@ -71,7 +71,8 @@ impl Credential {
     /// When a runtime last resolved it. At most a few seconds behind.
     async fn last_resolved_at(&self, context: &Context<'_>) -> Option<Result<DateTime, ApiError>> {
         let loader = context.data_unchecked::<ReferenceLoader>();
-        let found = loader.load_one(LastResolved(self.0.id)).await;
+        // Boxed: what a field waits for takes its place in the future of every field of the object.
+        let found = Box::pin(loader.load_one(LastResolved(self.0.id))).await;
         found.map(|at| at.map(DateTime::from)).transpose()
     }
 
@@ -85,7 +86,11 @@ impl Credential {
         #[graphql(desc = "The last so many: 1 to 100.")] last: Option<i32>,
     ) -> Result<CredentialReferenceConnection, ApiError> {
         let arguments = page_arguments(after, before, first, last);
-        CredentialReferenceConnection::read(context, ReferenceList::Of(self.0.id), &arguments).await
+        let list = ReferenceList::Of(self.0.id);
+        Box::pin(CredentialReferenceConnection::read(
+            context, list, &arguments,
+        ))
+        .await
     }
 
     /// Whether the viewer may rename the credential or replace its value.

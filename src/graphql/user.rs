@@ -76,10 +76,11 @@ impl User {
             ..order_by.list(query)
         };
         let arguments = page_arguments(after, before, first, last);
-        let (page, key) = context
+        let read = context
             .domain()
-            .credentials(context.caller(), &list, &arguments)
-            .await?;
+            .credentials(context.caller(), &list, &arguments);
+        // Boxed: what a field waits for takes its place in the future of every field of the object.
+        let (page, key) = Box::pin(read).await?;
         Ok(CredentialConnection {
             listed: Listed { page, key },
             list,

@@ -1,5 +1,6 @@
 //! What was resolved, counted into the references from the audit log. A resolve itself writes nothing but its event.
 
+use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::{PgConnection, QueryableByName};
@@ -15,37 +16,40 @@ use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::reference::Uses;
 
-/// How many events are counted in one transaction.
+/// How many events are counted at once.
 const BATCH_LIMIT_EVENTS: i64 = 10_000;
 
-/// A resolve, as the audit log has it.
+/// What one consumer resolved of one credential, under one name, as the audit log has it.
 #[derive(Clone, Debug)]
-pub struct ResolveEvent {
+pub struct Resolves {
     /// What was resolved.
     pub credential_id: Id<Credential>,
     /// Who resolved it.
     pub consumer: Consumer,
-    /// When, and which version.
+    /// When, how often, and which version at last.
     pub uses: Uses,
 }
 
-type ResolveRow = (
-    Vec<u8>,
-    i64,
+/// Credential, kind of the consumer, its external ID, its name, first and last time, last version, number.
+type ResolvesRow = (
     Option<Vec<u8>>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
     Option<i32>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
+    i64,
 );
 
 /// First and last time, version, number.
 type UsesRow = (Option<i64>, Option<i64>, Option<i32>, i32);
 
-/// Reads a resolve; `None` for one that another version wrote, with a kind of consumer that this one does not know.
-fn event_of(row: ResolveRow) -> Option<ResolveEvent> {
-    let (_id, occurred_at_us, credential_id, value_version, kind, external_id, name) = row;
-    Some(ResolveEvent {
+/// Reads what was resolved; `None` for what another version wrote, with a kind of consumer that this one does not know.
+fn resolves_of(row: ResolvesRow) -> Option<Resolves> {
+    let (credential_id, kind, external_id, name, first_at_us, last_at_us, last_version, count) =
+        row;
+    Some(Resolves {
         credential_id: row::id(credential_id?).ok()?,
         consumer: Consumer {
             kind: ConsumerKind::parse(&kind?)?,
@@ -53,10 +57,10 @@ fn event_of(row: ResolveRow) -> Option<ResolveEvent> {
             name,
         },
         uses: Uses {
-            first_at: Timestamp(occurred_at_us),
-            last_at: Timestamp(occurred_at_us),
-            last_version: value_version?,
-            count: 1,
+            first_at: Timestamp(first_at_us?),
+            last_at: Timestamp(last_at_us?),
+            last_version: last_version?,
+            count: i32::try_from(count).unwrap_or(i32::MAX),
         },
     })
 }
@@ -97,7 +101,27 @@ pub fn update_progress(
     Ok(())
 }
 
-/// The first resolves behind an event, up to another one, and how far that is: at most 10,000.
+/// How far one goes behind an event at once, and no further than up to another one.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_reach(
+    connection: &mut DatabaseConnection,
+    after: Id<AuditEvent>,
+    through: Id<AuditEvent>,
+) -> Result<Id<AuditEvent>, StoreError> {
+    let last: Option<Vec<u8>> = audit_events::table
+        .filter(audit_events::id.gt(after.as_bytes().as_slice()))
+        .filter(audit_events::id.le(through.as_bytes().as_slice()))
+        .order(audit_events::id)
+        .select(audit_events::id)
+        .offset(BATCH_LIMIT_EVENTS - 1)
+        .first(connection)
+        .optional()?;
+    Ok(row::optional_id(last)?.unwrap_or(through))
+}
+
+/// What was resolved behind an event, up to another one, the later names of a consumer behind the earlier ones.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
@@ -105,31 +129,35 @@ pub fn list_resolves(
     connection: &mut DatabaseConnection,
     after: Id<AuditEvent>,
     through: Id<AuditEvent>,
-) -> Result<(Vec<ResolveEvent>, Id<AuditEvent>), StoreError> {
+) -> Result<Vec<Resolves>, StoreError> {
     let counted = [
         AuditAction::CredentialResolved.as_str(),
         AuditAction::CredentialNotModified.as_str(),
     ];
-    let rows: Vec<ResolveRow> = audit_events::table
+    let consumer = (
+        audit_events::credential_id,
+        audit_events::consumer_kind,
+        audit_events::consumer_external_id,
+        audit_events::consumer_name,
+    );
+    let rows: Vec<ResolvesRow> = audit_events::table
         .filter(audit_events::id.gt(after.as_bytes().as_slice()))
         .filter(audit_events::id.le(through.as_bytes().as_slice()))
         .filter(audit_events::action.eq_any(counted))
-        .order(audit_events::id)
+        .group_by(consumer)
         .select((
-            audit_events::id,
-            audit_events::occurred_at_us,
             audit_events::credential_id,
-            audit_events::value_version,
             audit_events::consumer_kind,
             audit_events::consumer_external_id,
             audit_events::consumer_name,
+            min(audit_events::occurred_at_us),
+            max(audit_events::occurred_at_us),
+            max(audit_events::value_version),
+            count_star(),
         ))
-        .limit(BATCH_LIMIT_EVENTS)
+        .order(max(audit_events::occurred_at_us))
         .load(connection)?;
-    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == BATCH_LIMIT_EVENTS);
-    let last = rows.last().filter(|_| is_full);
-    let reached = last.map_or(Ok(through), |row| row::id(row.0.clone()))?;
-    Ok((rows.into_iter().filter_map(event_of).collect(), reached))
+    Ok(rows.into_iter().filter_map(resolves_of).collect())
 }
 
 /// The last event that there is; `None` when there is none.

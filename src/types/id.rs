@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -144,15 +145,15 @@ impl IdSource {
         id_of(self.reserve(at, 1))
     }
 
-    /// Two new IDs, and the time that they carry: that of the second one, so that an ID of any later microsecond is later than both, whoever
-    /// makes it. When the clock was set back, IDs go on rising, and the time is that of the clock.
+    /// The times of two new IDs, and the time that they carry: that of the second one, so that an ID of any later microsecond is later than
+    /// both, whoever makes it. When the clock was set back, IDs go on rising, and the time is that of the clock.
     #[must_use]
-    pub fn next_two_at<T>(&self, at: Timestamp) -> ([Id<T>; 2], Timestamp) {
+    pub fn reserve_two_at(&self, at: Timestamp) -> (ReservedIds, Timestamp) {
         let first_us = self.reserve(at, 2);
         let second_us = first_us.saturating_add(1);
         let was_set_back = second_us.saturating_sub(at.0) > LEAD_LIMIT_US;
         let carried = if was_set_back { at.0 } else { second_us };
-        ([id_of(first_us), id_of(second_us)], Timestamp(carried))
+        (ReservedIds(first_us..=second_us), Timestamp(carried))
     }
 
     /// Takes so many microseconds that no other ID gets. Returns the first one.
@@ -163,6 +164,17 @@ impl IdSource {
             self.last_us
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, last);
         first(before_us)
+    }
+}
+
+/// The times of IDs that nobody else makes.
+#[derive(Clone)]
+pub struct ReservedIds(RangeInclusive<i64>);
+
+impl ReservedIds {
+    /// The next of them; `None` when there is none left.
+    pub fn take<T>(&mut self) -> Option<Id<T>> {
+        self.0.next().map(id_of)
     }
 }
 
