@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use crate::support::cluster::{Cluster, Programs, free_port};
+use crate::support::process::signal;
 
 impl Cluster {
     /// Makes a standby that follows this server. Commits wait for it from then on.
@@ -61,14 +62,21 @@ impl Cluster {
         self.control(&["reload"]).unwrap();
     }
 
-    /// The server's processes, by their IDs.
-    pub fn processes(&self) -> Vec<u32> {
+    /// Sends a signal, by name, to all of the server's processes. Its first one stands still before the others are listed: none
+    /// is started any more, and one that ends keeps its ID, until all have the signal.
+    pub fn signal(&self, name: &str) {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let first: u32 = file.lines().next().unwrap().parse().unwrap();
+        signal("STOP", first);
+        let status = || std::fs::read_to_string(format!("/proc/{first}/status")).unwrap();
+        while !status().contains("State:\tT") {
+            std::thread::yield_now();
+        }
         let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
-        let children = children.unwrap();
-        let children = children.split_whitespace().map(|id| id.parse().unwrap());
-        std::iter::once(first).chain(children).collect()
+        for child in children.unwrap().split_whitespace() {
+            signal(name, child.parse().unwrap());
+        }
+        signal(name, first);
     }
 
     /// What it has logged.

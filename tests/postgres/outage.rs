@@ -1,6 +1,6 @@
 //! Outages of the database: what was acknowledged stays, what fails is `UNAVAILABLE`, and all is well again soon.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -237,7 +237,7 @@ async fn fail_over(name: &'static str, before_promotion: Duration) {
     let (primary, standby, _directory, servers) = pair().await;
     let failing_over = async {
         sleep(Duration::from_secs(2)).await;
-        signal_all(name, &primary);
+        primary.signal(name);
         // The primary is gone for a while before somebody notices.
         sleep(before_promotion).await;
         let promoted = tokio::task::spawn_blocking(move || {
@@ -253,7 +253,7 @@ async fn fail_over(name: &'static str, before_promotion: Duration) {
     let acknowledged = check(&servers[0], &journals).await;
     if name == "STOP" {
         // The threads that hang in calls of the primary can end then.
-        signal_all("CONT", &primary);
+        primary.signal("CONT");
     }
     assert!(acknowledged > 100);
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -274,11 +274,11 @@ async fn what_the_synchronous_standby_does_not_have_is_not_acknowledged() {
     let (_primary, standby, _directory, servers) = pair().await;
     let alice = servers[0].editor("alice");
     alice.create("both").await;
-    signal_all("STOP", &standby);
+    standby.signal("STOP");
     let asked = Instant::now();
     let create = json!({ "name": "one", "value": secret("v") });
     let created = alice.mutate("createCredential", create).await;
-    signal_all("CONT", &standby);
+    standby.signal("CONT");
     assert_eq!(created.codes(), ["UNAVAILABLE"]);
     assert!(asked.elapsed() < Duration::from_secs(8));
 }
@@ -289,7 +289,7 @@ async fn a_standby_that_hangs_for_long_takes_no_more_connections_and_leaves_what
     let server = &servers[0];
     let id = server.editor("alice").create("used").await;
     server.runtime().resolve(&id).await.data();
-    signal_all("STOP", &standby);
+    standby.signal("STOP");
     let started = Instant::now();
     let runtimes = (0..8).map(|_| async {
         while started.elapsed() < Duration::from_secs(26) {
@@ -310,7 +310,7 @@ async fn a_standby_that_hangs_for_long_takes_no_more_connections_and_leaves_what
     let found: Line = diesel::sql_query(count)
         .get_result(&mut connection)
         .unwrap();
-    signal_all("CONT", &standby);
+    standby.signal("CONT");
     let limit = INSTANCES * (8 + 4 + 4 + 1 + 1);
     assert!(
         found.line.parse::<usize>().unwrap() <= limit,
@@ -329,7 +329,7 @@ fn a_server_is_stopped_while_its_database_hangs() {
     };
     let mut server = place.serve(Stdio::null(), &[]);
     let token = place.token("alice", "editor");
-    signal_all("STOP", &cluster);
+    cluster.signal("STOP");
     // Each kind of thread hangs: one that reads, one that writes, and the one that listens.
     let clients: Vec<JoinHandle<()>> = (0..8)
         .map(|number| {
@@ -357,7 +357,7 @@ fn a_server_is_stopped_while_its_database_hangs() {
     server.signal("TERM");
     let status = server.child.wait().unwrap();
     let took = stopped.elapsed();
-    signal_all("CONT", &cluster);
+    cluster.signal("CONT");
     assert!(status.success(), "{status}");
     assert!(took < Duration::from_secs(20), "{took:?}");
     for client in clients {
@@ -371,20 +371,6 @@ struct Line {
     line: String,
 }
 
-/// Sends a signal to all processes of a database server.
-fn signal_all(name: &str, cluster: &Cluster) {
-    for process in cluster.processes() {
-        signal(name, process);
-    }
-}
-
-fn signal(name: &str, process: u32) {
-    let sent = Command::new("kill")
-        .args(["-s", name, &process.to_string()])
-        .status();
-    assert!(sent.unwrap().success());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_database_that_hangs_is_unavailable_and_all_is_well_when_it_goes_on() {
     let cluster = Cluster::start(&[]).unwrap();
@@ -392,7 +378,7 @@ async fn a_database_that_hangs_is_unavailable_and_all_is_well_when_it_goes_on() 
     let server = &servers[0];
     let alice = server.editor("alice");
     let id = alice.create("before").await;
-    signal_all("STOP", &cluster);
+    cluster.signal("STOP");
     let asked = Instant::now();
     let create = json!({ "name": "meanwhile", "value": secret("v") });
     let (created, resolved, ready) = tokio::join!(
@@ -405,7 +391,7 @@ async fn a_database_that_hangs_is_unavailable_and_all_is_well_when_it_goes_on() 
         server.client.get(server.url("/readyz")).send(),
     );
     let waited = asked.elapsed();
-    signal_all("CONT", &cluster);
+    cluster.signal("CONT");
     assert_eq!(created.codes(), ["UNAVAILABLE"]);
     assert_eq!(
         Answer::from(resolved.unwrap()).await.codes(),

@@ -196,17 +196,12 @@ async fn a_database_that_hangs_does_not_hold_up_a_server_that_is_told_to_stop() 
         request.send().await.unwrap().text().await.unwrap()
     };
     assert!(!ask().await.contains("errors"));
-    let processes = cluster.processes();
-    for process in &processes {
-        signal("STOP", *process);
-    }
+    cluster.signal("STOP");
     // Its thread hangs from now on, and that of the listener too.
     let answer = ask().await;
     server.signal("TERM");
     let ended = end_within(&mut server.child, Duration::from_secs(8));
-    for process in &processes {
-        signal("CONT", *process);
-    }
+    cluster.signal("CONT");
     assert!(answer.contains("UNAVAILABLE"), "{answer}");
     assert!(ended.is_some_and(|ended| ended.success()));
 }
