@@ -12,6 +12,9 @@ use tracing_subscriber::EnvFilter;
 
 use command::CommandLine;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let inherited = hardening::harden();
     let line = match CommandLine::read(std::env::args_os()) {
