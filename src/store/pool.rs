@@ -13,8 +13,10 @@ use super::error::{Cause, StoreError};
 
 /// How many connections read at the same time.
 pub const READ_CONNECTIONS: u32 = 8;
-/// How long a read waits for a connection.
+/// How long a read waits until a connection is free.
 const WAIT: Duration = Duration::from_millis(500);
+/// How long opening one may take: a busy PostgreSQL server starts a process for it.
+const OPEN_LIMIT: Duration = Duration::from_secs(2);
 /// How long an answer is waited for: the disk or the server may hang. It is more than PostgreSQL gives a statement.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(6);
 
@@ -40,10 +42,10 @@ impl Connections {
     fn new(database: &Database, epoch: u64) -> Self {
         let pool = r2d2::Pool::builder()
             .max_size(READ_CONNECTIONS)
-            .min_idle(Some(1))
+            .min_idle(Some(0))
             // A file does not go away between two reads; a server's connection does.
             .test_on_check_out(matches!(database, Database::Postgres(_)))
-            .connection_timeout(WAIT)
+            .connection_timeout(OPEN_LIMIT)
             .idle_timeout(None)
             .max_lifetime(None)
             .error_handler(Box::new(r2d2::NopErrorHandler))
@@ -73,8 +75,8 @@ impl ReadPool {
     /// Runs `read` with a connection.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`] when none is free within 500 ms, [`StoreError::Unavailable`] when none can be opened, and
-    /// what `read` returns.
+    /// [`StoreError::Overloaded`] when none is free within 500 ms, [`StoreError::Unavailable`] when none can be opened
+    /// within 2 s, and what `read` returns.
     pub async fn read<T, E, F>(&self, read: F) -> Result<T, E>
     where
         F: FnOnce(&mut DatabaseConnection) -> Result<T, E> + Send + 'static,

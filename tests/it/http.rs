@@ -12,7 +12,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::support::stream::Socket;
-use crate::support::{Answer, Person, Server, database};
+use crate::support::{Answer, Person, Server, database, http_client};
 
 const QUERY: &str = r#"{"query":"{ viewer { subject } }"}"#;
 
@@ -421,7 +421,7 @@ async fn the_answer_has_the_type_that_the_client_likes_best() {
 async fn an_upgrade_to_anything_but_a_socket_is_passed_over() {
     let server = Server::start().await;
     let vera = server.viewer("vera");
-    let request = reqwest::Client::new()
+    let request = http_client()
         .get(server.url("/graphql?query=%7Bviewer%7Bid%7D%7D"))
         .bearer_auth(&vera.token)
         .header("connection", "Upgrade, HTTP2-Settings")

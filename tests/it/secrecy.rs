@@ -7,12 +7,11 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::database;
 use crate::support::process::ServerProcess;
-use crate::support::{Answer, MARKER, holds_marker, marker_forms, secret};
+use crate::support::{Answer, MARKER, database, holds_marker, http_client, marker_forms, secret};
 
 async fn ask(server: &ServerProcess, token: &str, body: String) -> Answer {
-    let client = reqwest::Client::new();
+    let client = http_client();
     let request = client
         .post(format!("http://{}/graphql", server.address))
         .header("authorization", format!("Bearer {token}"))

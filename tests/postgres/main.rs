@@ -27,6 +27,8 @@ mod client;
 mod cluster;
 mod commit;
 mod conflict;
+#[path = "../it/connection.rs"]
+mod connection;
 mod copy;
 #[path = "../it/crash.rs"]
 mod crash;
@@ -64,8 +66,6 @@ mod run;
 mod search;
 #[path = "../it/secrecy.rs"]
 mod secrecy;
-#[path = "../it/slow.rs"]
-mod slow;
 mod start;
 mod store;
 #[path = "../it/subscription.rs"]

@@ -10,8 +10,8 @@ use diesel::sql_types::Text;
 use tempfile::TempDir;
 
 use crate::support::cluster::Cluster;
-use crate::support::database;
 use crate::support::process::{Place, ServerProcess, run, signal, stderr};
+use crate::support::{database, http_client};
 
 #[derive(QueryableByName)]
 struct Line {
@@ -188,7 +188,7 @@ async fn a_database_that_hangs_does_not_hold_up_a_server_that_is_told_to_stop() 
     let mut server = place.serve(Stdio::null(), &[]);
     let token = place.token("ada", "admin");
     let ask = async || {
-        let request = reqwest::Client::new()
+        let request = http_client()
             .post(format!("http://{}/graphql", server.address))
             .bearer_auth(&token)
             .header("content-type", "application/json")

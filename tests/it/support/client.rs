@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::http_client;
 use super::process::ServerProcess;
 
 /// Creates a credential, given its name and value.
@@ -18,7 +19,7 @@ pub async fn ask(server: &ServerProcess, token: &str, query: &str, variables: Va
 
 /// What all fields of a query are answered with. There must be no errors.
 pub async fn ask_all(server: &ServerProcess, token: &str, query: &str, variables: Value) -> Value {
-    let client = reqwest::Client::new();
+    let client = http_client();
     let request = client
         .post(format!("http://{}/graphql", server.address))
         .bearer_auth(token)

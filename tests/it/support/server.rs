@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Parser;
 use credence::app::App;
 use credence::config::ServeSettings;
-use credence::crypto::local_token::LocalGrant;
-use credence::data_directory::DataDirectory;
+use credence::crypto::local_token::{LocalGrant, LocalIssuer};
 use credence::failure::Failure;
 use credence::local_mode;
 use credence::store::connection::Database;
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::database;
-use super::{Answer, secret};
+use super::{Answer, http_client, secret};
 
 /// A running server. It stops when the test ends.
 pub struct Server {
@@ -29,6 +29,7 @@ pub struct Server {
     pub clock: Clock,
     pub client: reqwest::Client,
     database: Database,
+    issuer: OnceLock<String>,
     data: PathBuf,
     directory: Option<TempDir>,
     stop: watch::Sender<bool>,
@@ -87,8 +88,9 @@ impl Server {
         Ok(Self {
             address: app.address,
             clock,
-            client: reqwest::Client::new(),
+            client: http_client(),
             database: app.database.clone(),
+            issuer: OnceLock::new(),
             data: data.to_owned(),
             directory: None,
             stop,
@@ -118,10 +120,12 @@ impl Server {
     }
 
     /// The issuer of its own tokens.
-    pub fn issuer(&self) -> String {
-        let mut connection = self.database.connect_read_only().unwrap().unwrap();
-        let keyring = keyring::find_keyring(&mut connection).unwrap().unwrap();
-        local_mode::issuer(&keyring.deployment_id)
+    pub fn issuer(&self) -> &str {
+        self.issuer.get_or_init(|| {
+            let mut connection = self.database.connect_read_only().unwrap().unwrap();
+            let keyring = keyring::find_keyring(&mut connection).unwrap().unwrap();
+            local_mode::issuer(&keyring.deployment_id)
+        })
     }
 
     /// The data directory.
@@ -162,18 +166,14 @@ impl Server {
             scopes,
             lifetime_seconds: 3_600,
         };
-        let directory = DataDirectory::open(&self.data_directory()).unwrap();
-        let token = local_mode::issue_token(
-            &directory,
-            &self.database,
-            "credence",
-            &grant,
-            self.clock.now(),
-        )
-        .unwrap();
+        let issuer = LocalIssuer {
+            secret: &std::fs::read(self.data.join("signing.key")).unwrap(),
+            issuer: self.issuer(),
+            audience: "credence",
+        };
         Person {
             server: self,
-            token,
+            token: issuer.issue(&grant, self.clock.now()).unwrap(),
         }
     }
 

@@ -1,16 +1,21 @@
 //! Streams of answers: WebSockets with graphql-transport-ws, and server-sent events.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{Person, Server};
+
+/// What takes longer than this does not come any more.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A WebSocket.
 pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -71,7 +76,8 @@ impl Socket {
     /// The next message, or the code that the connection was closed with.
     pub async fn receive(&mut self) -> Result<Value, u16> {
         loop {
-            match self.0.next().await.unwrap().unwrap() {
+            let message = timeout(PATIENCE, self.0.next()).await.expect("a message");
+            match message.unwrap().unwrap() {
                 Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
                 Message::Close(frame) => return Err(frame.unwrap().code.into()),
                 _ => {}
@@ -119,7 +125,8 @@ impl EventStream {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let chunk = self.response.chunk().await.ok().flatten()?;
+            let chunk = timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = chunk.expect("an event").ok().flatten()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {

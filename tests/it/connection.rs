@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::support::process::ServerProcess;
-use crate::support::{Server, database};
+use crate::support::{Server, database, http_client};
 
 const OF_EACH: usize = 166;
 /// Longer than the server allows, as the machine of a test may be busy: the benchmark `hostile` measures it.
@@ -108,7 +108,7 @@ async fn a_thousand_slow_clients_are_closed_in_time_and_others_are_served_meanwh
             )));
         }
     }
-    let client = reqwest::Client::new();
+    let client = http_client();
     let url = format!("http://{}/graphql", server.address);
     let mut served = 0;
     while clients.iter().any(|client| !client.is_finished()) {
