@@ -245,7 +245,7 @@ async fn a_token_with_credential_ids_resolves_only_these() {
     let (allowed, other) = (alice.create("allowed").await, alice.create("other").await);
     let key = std::fs::read(server.data_directory().join("signing.key")).unwrap();
     let issuer = server.issuer();
-    let token = limited_token(&key, &issuer, json!([allowed]), &server);
+    let token = limited_token(&key, issuer, json!([allowed]), &server);
     let limited = server.bearer(&token);
     assert_eq!(
         limited.resolve(&allowed).await.field()["value"],
@@ -253,11 +253,11 @@ async fn a_token_with_credential_ids_resolves_only_these() {
     );
     assert_eq!(limited.resolve(&other).await.codes(), ["FORBIDDEN"]);
     let none = server
-        .bearer(&limited_token(&key, &issuer, json!([]), &server))
+        .bearer(&limited_token(&key, issuer, json!([]), &server))
         .resolve(&allowed)
         .await;
     assert_eq!(none.codes(), ["FORBIDDEN"]);
-    let malformed = limited_token(&key, &issuer, json!(["x"]), &server);
+    let malformed = limited_token(&key, issuer, json!(["x"]), &server);
     assert_eq!(
         server.bearer(&malformed).resolve(&allowed).await.status,
         401
@@ -292,7 +292,7 @@ async fn a_local_token_is_good_in_its_own_data_directory_only() {
     let issuer = other.issuer();
     let local = LocalIssuer {
         secret: &key,
-        issuer: &issuer,
+        issuer: issuer,
         audience: "credence",
     };
     let token = local.issue(&grant, other.clock.now()).unwrap();

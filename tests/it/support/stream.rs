@@ -76,7 +76,7 @@ impl Socket {
     /// The next message, or the code that the connection was closed with.
     pub async fn receive(&mut self) -> Result<Value, u16> {
         loop {
-            let message = timeout(PATIENCE, self.0.next()).await.expect("a message");
+            let message = timeout(PATIENCE, self.0.next()).await.unwrap();
             match message.unwrap().unwrap() {
                 Message::Text(text) => return Ok(serde_json::from_str(&text).unwrap()),
                 Message::Close(frame) => return Err(frame.unwrap().code.into()),
@@ -126,7 +126,7 @@ impl EventStream {
                 return Some(event);
             }
             let chunk = timeout(PATIENCE, self.response.chunk()).await;
-            let chunk = chunk.expect("an event").ok().flatten()?;
+            let chunk = chunk.unwrap().ok().flatten()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
