@@ -160,6 +160,8 @@ async fn programs_get_one_object() {
         json!({
             "files": 1,
             "references": 1,
+            "uncheckedReferences": 0,
+            "unrecognizedFiles": [],
             "findings": [{
                 "file": path,
                 "line": 7,
@@ -506,6 +508,121 @@ async fn what_readers_take_in_different_ways_is_told_and_neither_declares_nor_wi
     assert_eq!(found, ["2:38 RAW_SECRET servers.crm.credential_id"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_has_one_name_however_its_file_is_given_and_is_withdrawn_by_it() {
+    let local = Local::start();
+    let id = local.create("live", "v").await;
+    let whole = write(&local, "w.yaml", &workflow(&id));
+    let check = |words: &[&str]| {
+        let mut command = local.command(&[&["check"], words].concat());
+        let output = command
+            .current_dir(std::fs::canonicalize(local.directory.path()).unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    let whole = std::fs::canonicalize(whole).unwrap();
+    for given in ["w.yaml", "./w.yaml", ".//w.yaml", whole.to_str().unwrap()] {
+        check(&["--declare", given]);
+    }
+    assert_eq!(
+        declared(&local, &id).await,
+        ["AI_MODEL_BINDING w.yaml#primary_model model primary_model"]
+    );
+    check(&["--withdraw", "w.yaml#other"]);
+    assert_eq!(declared(&local, &id).await.len(), 1);
+    check(&["--withdraw", "w.yaml#primary_model"]);
+    assert_eq!(declared(&local, &id).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_a_header_is_told_and_what_is_computed_is_not() {
+    let local = Local::start();
+    let id = local.create("live", "v").await;
+    let servers = format!(
+        "- name: crm
+  url: u
+  credential: {id}
+  headers:
+    authorization: Bearer {PASTED}
+    X-Api-Key: {PASTED}
+    Accept: text/plain
+- url: u
+  headers:
+    Authorization: Bearer ${{TOKEN}}
+    Cookie: \"{{{{ secrets.cookie }}}}\"
+    api-key: \"\"
+"
+    );
+    assert_eq!(
+        findings(&local, "mcp.yaml", &servers),
+        (
+            Some(1),
+            vec![
+                "5:20 RAW_SECRET [0].headers.authorization".to_owned(),
+                "6:16 RAW_SECRET [0].headers.X-Api-Key".to_owned(),
+            ]
+        )
+    );
+    // What the server uses is known all the same.
+    let path = write(&local, "mcp.yaml", &servers);
+    check(&local, &["--declare", "--consumer-prefix", "p:", &path]);
+    assert_eq!(declared(&local, &id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_is_not_known_hides_nothing_else() {
+    let local = Local::start();
+    let pasted = write(&local, "pasted.yaml", &workflow(PASTED));
+    let other = write(&local, "compose.yaml", "services: {web: {image: nginx}}\n");
+    let empty = write(&local, "empty.yaml", "");
+    let output = check(
+        &local,
+        &["--json", "/no/such/file.yaml", &pasted, &other, &empty],
+    );
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["findings"][0]["kind"], "RAW_SECRET");
+    assert_eq!(report["unrecognizedFiles"], json!([other, empty]));
+    assert!(stderr(&output).contains("/no/such/file.yaml cannot be read"));
+    assert_eq!(output.status.code(), Some(74));
+    // That nothing is known is no finding.
+    let output = check(&local, &[&other]);
+    assert!(stdout(&output).starts_with(&format!("{other}: nothing here is known")));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_terminal_is_not_written_to_by_the_name_of_a_file() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("w\u{1b}[2J.yaml");
+    std::fs::write(&path, workflow(PASTED)).unwrap();
+    let output = run(&["check", path.to_str().unwrap(), "/no/\u{1b}such"]);
+    assert_eq!(output.status.code(), Some(74));
+    assert!(stdout(&output).contains("w?[2J.yaml:7:16: "));
+    assert!(stderr(&output).contains("/no/?such"));
+    for bytes in [&output.stdout, &output.stderr] {
+        assert!(!bytes.contains(&0x1b));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_input_is_checked_and_names_no_consumer() {
+    let local = Local::start();
+    let id = local.create("live", "v").await;
+    let path = write(&local, "w.yaml", &workflow(&id));
+    let check = |words: &[&str]| {
+        let mut command = local.command(&[&["check"], words].concat());
+        let input = std::fs::File::open(&path).unwrap();
+        command.stdin(input).output().unwrap()
+    };
+    let output = check(&["-"]);
+    assert_eq!(stdout(&output), "1 file, 1 reference, 0 findings\n");
+    assert_eq!(output.status.code(), Some(0));
+    let output = check(&["--declare", "-"]);
+    assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+    assert_eq!(declared(&local, &id).await, [""; 0]);
+}
+
 #[test]
 fn what_needs_no_server_is_told_without_one() {
     let directory = TempDir::new().unwrap();
@@ -532,9 +649,16 @@ fn what_needs_no_server_is_told_without_one() {
     );
     assert!(!holds_marker(&output.stdout));
 
-    let mut command = credence(&["check", &both, "--url", "http://127.0.0.1:9"]);
-    let output = command.env("CREDENCE_TOKEN", "token").output().unwrap();
-    assert_eq!(output.status.code(), Some(69), "{}", stderr(&output));
+    let unreachable = |words: &[&str]| {
+        let mut command = credence(&["check", &both, "--url", "http://127.0.0.1:9"]);
+        let output = command.args(words).env("CREDENCE_TOKEN", "token").output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(69), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(unreachable(&[]).contains("of 1 reference it is not known"));
+    let report: Value = serde_json::from_str(&unreachable(&["--json"])).unwrap();
+    assert_eq!(report["uncheckedReferences"], 1);
 
     let missing = run(&["check", "/no/such/file.yaml"]);
     assert_eq!(missing.status.code(), Some(74));

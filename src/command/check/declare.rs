@@ -8,6 +8,7 @@ use credence::types::id::Id;
 
 use super::Statuses;
 use super::file::CheckedFile;
+use super::finding::visible;
 use super::uses::{Use, What};
 use crate::command::remote::Remote;
 
@@ -36,21 +37,43 @@ pub async fn declare(
         if !declaration.is_whole {
             continue;
         }
-        let outcome = remote
-            .client
-            .declare_references(&declaration.consumer, &declaration.ids)
-            .await;
-        outcome.map_err(|error| {
-            let failure = remote.failure(&error);
-            let consumer = &declaration.consumer.external_id;
-            Failure::new(
-                failure.kind,
-                format!("{consumer} cannot be declared: {failure}"),
-            )
-        })?;
+        tell_server(remote, &declaration.consumer, &declaration.ids).await?;
         declared += 1;
     }
     Ok(declared)
+}
+
+/// Declares that consumers with these names use no credential.
+///
+/// # Errors
+/// [`FailureKind::Usage`] for what is no name; otherwise why the server could not be asked.
+pub async fn withdraw(remote: &Remote, names: &[String]) -> Result<(), Failure> {
+    for name in names {
+        for kind in [ConsumerKind::AiModelBinding, ConsumerKind::HttpMcpServer] {
+            let consumer = Consumer::parse(kind, name, None).map_err(|_problem| {
+                let message = "--withdraw: no consumer has this name: it is empty, has more than 255 characters, or some that cannot be seen";
+                Failure::new(FailureKind::Usage, message)
+            })?;
+            tell_server(remote, &consumer, &[]).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn tell_server(
+    remote: &Remote,
+    consumer: &Consumer,
+    ids: &[Id<Credential>],
+) -> Result<(), Failure> {
+    let outcome = remote.client.declare_references(consumer, ids).await;
+    outcome.map(drop).map_err(|error| {
+        let failure = remote.failure(&error);
+        let consumer = &consumer.external_id;
+        Failure::new(
+            failure.kind,
+            format!("{consumer} cannot be declared: {failure}"),
+        )
+    })
 }
 
 fn declarations(
@@ -60,8 +83,13 @@ fn declarations(
 ) -> Result<Vec<Declaration>, Failure> {
     let mut declarations: Vec<Declaration> = Vec::new();
     for file in files {
-        for found in file.uses.iter().filter(|found| found.what != What::OfStdio) {
-            let consumer = consumer(&file.name, prefix, found)?;
+        let name = file.consumers.as_deref().ok_or_else(|| {
+            let message = "-: consumers of standard input have no names: give --declare files";
+            Failure::new(FailureKind::Usage, message)
+        })?;
+        let consumes = |found: &&Use| !matches!(found.what, What::OfStdio | What::Header);
+        for found in file.uses.iter().filter(consumes) {
+            let consumer = consumer(name, prefix, found)?;
             let same = |other: &&mut Declaration| {
                 let other = &other.consumer;
                 other.kind == consumer.kind && other.external_id == consumer.external_id
@@ -102,9 +130,9 @@ fn consumer(file: &str, prefix: &str, found: &Use) -> Result<Consumer, Failure> 
     let for_people = format!("{noun} {name}");
     Consumer::parse(*kind, &external_id, Some(&for_people)).map_err(|_problem| {
         let message = format!(
-            "{file}:{}:{}: the consumer cannot be declared: the prefix, the file and the name together have more than 255 \
+            "{}:{}:{}: the consumer cannot be declared: the prefix, the file and the name together have more than 255 \
              characters, or some that cannot be seen",
-            found.place.line, found.place.column
+            visible(file), found.place.line, found.place.column
         );
         Failure::new(FailureKind::Usage, message)
     })

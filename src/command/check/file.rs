@@ -1,8 +1,8 @@
 //! A file that is checked.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{Read, stdin};
+use std::path::{Component, Path, PathBuf};
 
 use credence::failure::{Failure, FailureKind};
 use credence::types::credential::Credential;
@@ -10,18 +10,25 @@ use credence::types::id::Id;
 
 use super::Statuses;
 use super::document::{Documents, Place};
-use super::finding::Finding;
+use super::finding::{Finding, visible};
 use super::uses::{Use, What, uses};
 
 /// The largest file that is read, in bytes.
 const FILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The name of standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// A file, as far as it could be read.
 pub struct CheckedFile {
     /// Its name, as it was given.
     pub name: String,
+    /// What its consumers are named by: its path below the present directory, however it was given. `None` for standard input.
+    pub consumers: Option<String>,
     /// Where it refers to credentials, or could.
     pub uses: Vec<Use>,
+    /// Whether anything in it is of a workflow or a list of MCP servers.
+    is_recognized: bool,
     /// What is wrong with the file as a whole.
     problem: Option<Problem>,
 }
@@ -39,31 +46,42 @@ impl CheckedFile {
     /// # Errors
     /// [`FailureKind::InputOutput`] when it cannot be read, or is too large.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|error| Failure::file(path, "read", &error))?;
+        let is_standard_input = path == Path::new(STANDARD_INPUT);
+        let bytes = if is_standard_input {
+            limited(stdin().lock())
+        } else {
+            File::open(path).and_then(limited)
+        };
         let name = path.display().to_string();
+        let unread = |why: String| {
+            let message = format!("{} {why}", visible(&name));
+            Failure::new(FailureKind::InputOutput, message)
+        };
+        let bytes = bytes.map_err(|error| unread(format!("cannot be read: {}", error.kind())))?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_LIMIT_BYTES) {
-            let message = format!("{name} has more than 16 MiB: it is no workflow");
-            return Err(Failure::new(FailureKind::InputOutput, message));
+            return Err(unread("has more than 16 MiB: it is no workflow".to_owned()));
         }
-        Ok(match look_through(&bytes) {
-            Ok(uses) => Self {
-                name,
-                uses,
-                problem: None,
-            },
-            Err(problem) => Self {
-                name,
-                uses: Vec::new(),
-                problem: Some(problem),
-            },
+        let (found, problem) = match look_through(&bytes) {
+            Ok(found) => (found, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        Ok(Self {
+            name,
+            consumers: (!is_standard_input).then(|| below_present_directory(path)),
+            is_recognized: found.is_some() || problem.is_some(),
+            uses: found.unwrap_or_default(),
+            problem,
         })
     }
 
+    /// The names of those that are neither workflows nor lists of MCP servers.
+    pub fn unrecognized(files: &[Self]) -> Vec<String> {
+        let unrecognized = files.iter().filter(|file| !file.is_recognized);
+        unrecognized.map(|file| file.name.clone()).collect()
+    }
+
     /// The IDs in it, each as often as it stands there.
-    pub fn ids(&self) -> impl Iterator<Item = Id<Credential>> {
+    pub fn ids(&self) -> impl Iterator<Item = Id<Credential>> + Clone {
         self.uses.iter().filter_map(|found| match found.what {
             What::Id(id) => Some(id),
             _ => None,
@@ -86,8 +104,26 @@ impl CheckedFile {
     }
 }
 
-/// The uses in a file.
-fn look_through(bytes: &[u8]) -> Result<Vec<Use>, Problem> {
+/// What there is to read, and one byte more than is taken at most.
+fn limited(source: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A path as it is below the present directory, so that a consumer has one name however its file was given. A `..` stays: what it leads
+/// to is known to the file system alone.
+fn below_present_directory(path: &Path) -> String {
+    let below = std::env::current_dir()
+        .ok()
+        .and_then(|directory| path.strip_prefix(directory).ok());
+    let parts = below.unwrap_or(path).components();
+    let parts = parts.filter(|part| *part != Component::CurDir);
+    parts.collect::<PathBuf>().display().to_string()
+}
+
+/// The uses in a file; `None` when nothing in it is of a workflow or a list of MCP servers.
+fn look_through(bytes: &[u8]) -> Result<Option<Vec<Use>>, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|malformed| Problem {
         place: end_of(bytes.get(..malformed.valid_up_to()).unwrap_or_default()),
         message: "from here on this is no text in UTF-8, and so no YAML",
@@ -97,12 +133,17 @@ fn look_through(bytes: &[u8]) -> Result<Vec<Use>, Problem> {
         place,
         message: "from here on this is neither YAML nor JSON: a key that stands twice, a comment of JavaScript, or something else; or it is too deep",
     })?;
-    let mut found = Vec::new();
+    let mut found = None;
     for root in documents.roots().filter(|root| !root.is_null()) {
-        found.extend(uses(root).ok_or_else(|| Problem {
-            place: root.place(),
-            message: "this is a single text: neither a workflow nor a list of MCP servers",
-        })?);
+        if root.text().is_some() {
+            return Err(Problem {
+                place: root.place(),
+                message: "this is a single text: neither a workflow nor a list of MCP servers",
+            });
+        }
+        if let Some(uses) = uses(root) {
+            found.get_or_insert_with(Vec::new).extend(uses);
+        }
     }
     Ok(found)
 }

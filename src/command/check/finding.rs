@@ -3,6 +3,7 @@
 use std::fmt;
 
 use credence::client::{CredentialState, CredentialStatus};
+use credence::types::text;
 use serde::Serialize;
 
 use super::document::Place;
@@ -74,6 +75,11 @@ impl Finding {
                 "this is no credential ID. If it is a secret, it has been seen by all who see this file: replace it where it \
                  comes from, store the new one as a credential, and write that ID here. If it is a credential's name, write its ID",
             ),
+            What::Header => (
+                FindingKind::RawSecret,
+                "this may be a secret. If it is one, it has been seen by all who see this file: replace it where it comes from, \
+                 store the new one as a credential, and write credential, with its ID, in place of this header",
+            ),
             What::OfStdio => (
                 FindingKind::StdioCredential,
                 "MCP servers over stdio take no credential: take it out, and start the server with \
@@ -125,7 +131,7 @@ impl fmt::Display for Finding {
         let Self {
             file, line, column, ..
         } = self;
-        write!(formatter, "{file}:{line}:{column}: ")?;
+        write!(formatter, "{}:{line}:{column}: ", visible(file))?;
         if let Some(path) = &self.path {
             write!(formatter, "{path}: ")?;
         }
@@ -140,6 +146,10 @@ pub struct Report {
     pub files: usize,
     /// How many credential IDs stand in the files.
     pub references: usize,
+    /// Of how many of them the server was not asked, since it could not be.
+    pub unchecked_references: usize,
+    /// The files in which nothing is of a workflow or a list of MCP servers.
+    pub unrecognized_files: Vec<String>,
     pub findings: Vec<Finding>,
     /// How many consumers have declared what they use.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,16 +161,42 @@ impl fmt::Display for Report {
         for finding in &self.findings {
             writeln!(formatter, "{finding}")?;
         }
+        for file in &self.unrecognized_files {
+            writeln!(
+                formatter,
+                "{}: nothing here is known: neither defs of a workflow nor a list of MCP servers",
+                visible(file)
+            )?;
+        }
         let files = counted(self.files, "file");
         let references = counted(self.references, "reference");
         let findings = counted(self.findings.len(), "finding");
         writeln!(formatter, "{files}, {references}, {findings}")?;
+        if self.unchecked_references > 0 {
+            let references = counted(self.unchecked_references, "reference");
+            writeln!(
+                formatter,
+                "of {references} it is not known whether the credentials are there"
+            )?;
+        }
         if let Some(consumers) = self.declared_consumers {
             let consumers = counted(consumers, "consumer");
             writeln!(formatter, "the references of {consumers} are declared")?;
         }
         Ok(())
     }
+}
+
+/// A text of a file, or its name, as it may be shown on a terminal.
+pub fn visible(text: &str) -> String {
+    let shown = |character| {
+        if text::is_nameable(character) {
+            character
+        } else {
+            '?'
+        }
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A number and its noun.

@@ -28,12 +28,15 @@ Look through workflows and MCP servers before they are put to use:
 
 It reads YAML, of one document or several, and JSON. Of a workflow, it looks at settings.api_key of each of the defs with \
 kind: model; of MCP servers, in a list or under mcp_servers, mcpServers or servers, at credential. It finds IDs of \
-credentials that were deleted or never were, what is no ID, secrets that stand where an ID belongs (they are neither \
-shown nor sent anywhere), and credentials of stdio servers, which take none. The values of the credentials are not needed.
+credentials that were deleted or never were, what is no ID, secrets that stand where an ID belongs or in a header (they \
+are neither shown nor sent anywhere), and credentials of stdio servers, which take none. The values of the credentials are \
+not needed. A file in which it knows nothing again is told, and is no finding.
 
-With --declare, each model and each MCP server becomes a consumer under the name FILE#NAME. A credential is then not \
-deleted while it is in use, unless by force. What a consumer no longer uses is withdrawn with it; a consumer that was \
-renamed or taken out of a file stays declared, until its old name is declared with nothing.
+With --declare, each model and each MCP server becomes a consumer under the name FILE#NAME, in which FILE is the path below \
+the present directory. A credential is then not deleted while it is in use, unless by force. What a consumer no longer uses \
+is withdrawn with it; one that was renamed or taken out of a file stays declared until it is withdrawn by its old name:
+
+    credence check --declare --consumer-prefix team/repo: --withdraw team/repo:old.yaml#model workflows/*.yaml
 
 Exit codes: 0 all is well; 1 there are findings; 64 usage; 69 the server cannot be reached or has no answer now; 74 a \
 file cannot be read; 78 the token is not right.";
@@ -41,8 +44,8 @@ file cannot be read; 78 the token is not right.";
 /// The arguments of `credence check`.
 #[derive(Args)]
 pub struct CheckArguments {
-    /// The files: YAML or JSON
-    #[arg(required = true, value_name = "FILE")]
+    /// The files: YAML or JSON; - is standard input
+    #[arg(required_unless_present = "withdraw", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print one JSON object in place of lines for people
     #[arg(long)]
@@ -59,6 +62,9 @@ pub struct CheckArguments {
         requires = "declare"
     )]
     consumer_prefix: String,
+    /// Declare that a consumer of this name uses no credential any more; may be given several times
+    #[arg(long, value_name = "CONSUMER")]
+    withdraw: Vec<String>,
     #[command(flatten)]
     server: RemoteArguments,
 }
@@ -76,30 +82,52 @@ struct Asked {
 
 /// Checks the files, and prints what it found.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
-    let files = arguments.files.iter().map(|path| CheckedFile::read(path));
-    let files = files.collect::<Result<Vec<CheckedFile>, Failure>>()?;
+    let (files, unread) = read(&arguments.files);
     let asked = ask(arguments, &files);
     let asked = asked.unwrap_or_else(|failure| Asked {
         failure: Some(failure),
         ..Asked::default()
     });
     let findings = files.iter().flat_map(|file| file.findings(&asked.statuses));
+    let references = files.iter().flat_map(CheckedFile::ids);
     let report = Report {
         files: files.len(),
-        references: files.iter().flat_map(CheckedFile::ids).count(),
+        references: references.clone().count(),
+        unchecked_references: references
+            .filter(|id| !asked.statuses.contains_key(id))
+            .count(),
+        unrecognized_files: CheckedFile::unrecognized(&files),
         findings: findings.collect(),
         declared_consumers: asked.declared_consumers,
     };
     print(&report, arguments.json)?;
-    match asked.failure {
-        Some(failure) => Err(failure),
-        None if report.findings.is_empty() => Ok(()),
-        None => {
-            let findings = counted(report.findings.len(), "finding");
-            let message = format!("{findings}: correct the files, and check again");
-            Err(Failure::new(FailureKind::CheckFailed, message))
+    let found = (!report.findings.is_empty()).then(|| {
+        let findings = counted(report.findings.len(), "finding");
+        let message = format!("{findings}: correct the files, and check again");
+        Failure::new(FailureKind::CheckFailed, message)
+    });
+    // The last of them is told by who called.
+    let mut failures = unread.into_iter().chain(asked.failure).peekable();
+    while let Some(failure) = failures.next() {
+        if failures.peek().is_none() {
+            return Err(failure);
+        }
+        super::tell(&format!("credence: {failure}"));
+    }
+    found.map_or(Ok(()), Err)
+}
+
+/// The files, and why some cannot be read: the others are checked all the same.
+fn read(paths: &[PathBuf]) -> (Vec<CheckedFile>, Vec<Failure>) {
+    let mut files = Vec::new();
+    let mut unread = Vec::new();
+    for path in paths {
+        match CheckedFile::read(path) {
+            Ok(file) => files.push(file),
+            Err(failure) => unread.push(failure),
         }
     }
+    (files, unread)
 }
 
 fn print(report: &Report, as_json: bool) -> Result<(), Failure> {
@@ -117,7 +145,7 @@ fn ask(arguments: &CheckArguments, files: &[CheckedFile]) -> Result<Asked, Failu
     let mut seen = HashSet::new();
     let ids = files.iter().flat_map(CheckedFile::ids);
     let ids: Vec<Id<Credential>> = ids.filter(|id| seen.insert(*id)).collect();
-    if ids.is_empty() && !arguments.declare {
+    if ids.is_empty() && !arguments.declare && arguments.withdraw.is_empty() {
         return Ok(Asked::default());
     }
     let remote = arguments.server.connect(Scope::ReferencesDeclare)?;
@@ -139,12 +167,18 @@ async fn ask_remote(
             .collect(),
         ..Asked::default()
     };
-    if arguments.declare {
-        let prefix = &arguments.consumer_prefix;
-        match declare::declare(remote, files, prefix, &asked.statuses).await {
-            Ok(consumers) => asked.declared_consumers = Some(consumers),
-            Err(failure) => asked.failure = Some(failure),
+    let declaring = async {
+        let mut declared = 0;
+        if arguments.declare {
+            let prefix = &arguments.consumer_prefix;
+            declared += declare::declare(remote, files, prefix, &asked.statuses).await?;
         }
+        declare::withdraw(remote, &arguments.withdraw).await?;
+        Ok(arguments.declare.then_some(declared))
+    };
+    match declaring.await {
+        Ok(consumers) => asked.declared_consumers = consumers,
+        Err(failure) => asked.failure = Some(failure),
     }
     Ok(asked)
 }

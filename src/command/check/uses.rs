@@ -1,19 +1,28 @@
 //! Where documents refer to credentials: the model bindings of workflows, and MCP servers.
 //!
 //! A workflow has `defs`, of which those with `kind: model` have the ID in `settings.api_key`. MCP servers stand in a list, or by
-//! their names in a mapping, at the top or under one of the usual keys, and have the ID in `credential`.
+//! their names in a mapping, at the top or under one of the usual keys, and have the ID in `credential`. What else would stand in their
+//! `headers` may be a secret.
 
 use credence::types::consumer::ConsumerKind;
 use credence::types::credential::Credential;
 use credence::types::id::Id;
-use credence::types::text;
 
 use super::document::{Node, Place};
+use super::finding::visible;
 
 /// The keys under which lists of MCP servers stand: those of platforms and of the configurations of clients.
 const SERVER_LISTS: [&str; 3] = ["mcp_servers", "mcpServers", "servers"];
 /// The key of the ID in an entry, as it is spelled here and there.
 const CREDENTIAL_KEYS: [&str; 3] = ["credential", "credential_id", "credentialId"];
+/// The headers that secrets stand in, in lower case.
+const SECRET_HEADERS: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+];
 
 /// A place where a consumer refers to a credential, or could.
 pub struct Use {
@@ -42,28 +51,34 @@ pub enum What {
     Text,
     /// Anything, in a place that has no use for it: servers over stdio take no credential.
     OfStdio,
+    /// A text in a header. It may be a secret too.
+    Header,
 }
 
-/// The uses in a document; `None` when it has neither entries nor items.
+/// The uses in a document; `None` when it is neither a workflow nor a list of MCP servers.
 pub fn uses(root: Node<'_>) -> Option<Vec<Use>> {
     let mut uses = Vec::new();
     if let Some(items) = root.items() {
         for (index, item) in items.enumerate() {
             server(item, &index.to_string(), &format!("[{index}]"), &mut uses);
         }
-        return Some(uses);
+        return (!uses.is_empty()).then_some(uses);
     }
-    root.entries()?;
     models(root, &mut uses);
     if root.get("transport").is_some() {
         server(root, "0", "", &mut uses);
     }
     servers(root, "", &mut uses);
     // Some editors keep theirs one level deeper.
-    if let Some(mcp) = root.get("mcp") {
+    let deeper = root.get("mcp");
+    if let Some(mcp) = deeper {
         servers(mcp, "mcp.", &mut uses);
     }
-    Some(uses)
+    let lists = [Some(root), deeper].into_iter().flatten();
+    let has_list = lists
+        .flat_map(|node| SERVER_LISTS.map(|key| node.get(key)))
+        .any(|list| list.is_some());
+    (has_list || root.get("defs").is_some() || !uses.is_empty()).then_some(uses)
 }
 
 fn models(root: Node<'_>, uses: &mut Vec<Use>) {
@@ -141,6 +156,22 @@ fn server(entry: Node<'_>, fallback: &str, path: &str, uses: &mut Vec<Use>) {
         };
         add(key, node.place(), what);
     }
+    let headers = entry.get("headers").and_then(Node::entries);
+    for (header, node) in headers.unwrap_or_default() {
+        let is_secret = SECRET_HEADERS.contains(&header.to_lowercase().as_str());
+        if is_secret && node.text().is_some_and(|text| !is_computed(text)) {
+            add(&format!("headers.{header}"), node.place(), What::Header);
+        }
+    }
+}
+
+/// Whether the value of a header, behind its scheme, is nothing or comes from elsewhere.
+fn is_computed(value: &str) -> bool {
+    let value = value.trim();
+    let credentials = value
+        .split_once(' ')
+        .map_or(value, |(_scheme, rest)| rest.trim());
+    credentials.is_empty() || is_expression(credentials) || is_expression(value)
 }
 
 /// What stands in a place where an ID belongs.
@@ -175,16 +206,4 @@ fn was_to_be_an_id(text: &str) -> bool {
 /// Whether a text is computed when the workflow runs: nobody can say now what comes of it.
 fn is_expression(text: &str) -> bool {
     ["=", "${", "{{"].iter().any(|sign| text.starts_with(sign))
-}
-
-/// A path as it may be shown on a terminal.
-fn visible(path: &str) -> String {
-    let shown = |character| {
-        if text::is_nameable(character) {
-            character
-        } else {
-            '?'
-        }
-    };
-    path.chars().map(shown).collect()
 }
