@@ -27,8 +27,8 @@ Start a stdio MCP server that expects its secret in CRM_TOKEN:
     credence run --env CRM_TOKEN=MCP_CRM_TOKEN -- npx crm-mcp-server --verbose
 
 The values are resolved first, each with its event in the audit log. Then the process becomes the command: signals, exit \
-code and terminal are the command's own. No value is in an argument or on disk, and no variable whose name begins with \
-CREDENCE_ is left. A value that is rotated later is seen by the next start.
+code and terminal are the command's own (SIGPIPE alone is never ignored, even where it was). No value is in an argument or \
+on disk, and no variable whose name begins with CREDENCE_ is left. A value that is rotated later is seen by the next start.
 
 Exit codes, when the command was not started: 64 usage; 69 the server cannot be reached or has no answer now; 74 a file \
 cannot be read; 78 the token or a credential is not right; 126 the command cannot be executed; 127 there is none. \

@@ -1,5 +1,6 @@
 //! `credence run`: the command gets the values, and nothing else of Credence's.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
@@ -109,6 +110,36 @@ async fn the_process_becomes_the_command_with_its_exit_code_and_its_signals() {
     assert_eq!(stdout(&output), format!("{id}\n"));
     let (_, output) = ended("kill -s TERM $$");
     assert_eq!(output.status.signal(), Some(15));
+}
+
+#[tokio::test]
+async fn the_terminal_is_that_of_the_command() {
+    let local = Local::start();
+    local.create("n", "v").await;
+    let script = "test -t 0 && test -t 1 && test -t 2 && trap 'echo caught; exit 7' INT && echo ready && while :; do sleep 0.1; done";
+    let line = format!(
+        "'{}' run --env V=n -- sh -c \"{script}\"",
+        env!("CARGO_BIN_EXE_credence")
+    );
+    // `script` runs a command on a terminal of its own.
+    let mut terminal = Command::new("script");
+    local.point(&mut terminal);
+    let mut terminal = terminal
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = BufReader::new(terminal.stdout.take().unwrap());
+    let mut said = String::new();
+    seen.read_line(&mut said).unwrap();
+    assert_eq!(said.trim(), "ready");
+    // Control and C.
+    let mut keys = terminal.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    seen.read_to_string(&mut said).unwrap();
+    assert!(said.contains("caught"), "{said}");
+    assert_eq!(terminal.wait().unwrap().code(), Some(7));
 }
 
 #[tokio::test]
