@@ -67,14 +67,14 @@ fn waits() -> impl Iterator<Item = Duration> {
 /// Follows the changes until the stream ends: the server stops or has lost sight of them, the token has expired, or the connection
 /// is lost. What is kept is dropped when the stream begins, and when it ends.
 async fn follow_once(shared: &Shared) -> Result<(), ClientError> {
-    let response = shared
+    let bytes = shared
         .transport
         .open_stream(CHANGES, &NoVariables {})
         .await?;
     // From here on no change is missed.
     shared.cache.set_following(true);
     shared.tell(HeardChange::Any);
-    let mut events = response.bytes_stream().eventsource();
+    let mut events = bytes.eventsource();
     while let Some(Ok(event)) = events.next().await {
         let Some(id) = changed(&event) else { break };
         shared.cache.drop_credential(id);

@@ -1,10 +1,12 @@
 //! HTTP, as far as the client speaks it.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::stream::{self, BoxStream, StreamExt};
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::redirect::Policy;
@@ -21,8 +23,11 @@ use super::settings::{Authorities, ClientSettings, ServerUrl, SettingsProblem, T
 const ANSWER_LIMIT_BYTES: usize = 1024 * 1024;
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
-/// How long a stream may be silent: the server sends a comment every 12 seconds.
-const SILENCE_LIMIT: Duration = Duration::from_secs(40);
+/// How long a stream may be silent: the server sends a comment every 5 seconds.
+const SILENCE_LIMIT: Duration = Duration::from_secs(12);
+
+/// The bytes of a stream, in parts.
+pub type Chunks = BoxStream<'static, Result<Vec<u8>, Infallible>>;
 
 /// The connections to the server.
 pub struct Transport {
@@ -50,7 +55,6 @@ impl Transport {
         ];
         let builder = reqwest::Client::builder()
             .connect_timeout(settings.connect_timeout)
-            .read_timeout(SILENCE_LIMIT)
             .redirect(Policy::none())
             .no_proxy()
             .resolve_to_addrs("localhost", &loopback);
@@ -94,7 +98,7 @@ impl Transport {
         &self,
         document: &str,
         variables: &V,
-    ) -> Result<Response, ClientError> {
+    ) -> Result<Chunks, ClientError> {
         let request = self.request(document, variables, EVENT_STREAM).await?;
         let response = tokio::time::timeout(self.answer_timeout, request.send())
             .await
@@ -105,7 +109,7 @@ impl Transport {
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.starts_with(EVENT_STREAM));
         if response.status() == StatusCode::OK && is_stream {
-            return Ok(response);
+            return Ok(heard(response));
         }
         let status = response.status();
         let bytes = read_body(response).await?;
@@ -132,6 +136,17 @@ impl Transport {
             .header(ACCEPT, accept)
             .body(body))
     }
+}
+
+/// The bytes of a stream, as they come. It ends when the connection does, and when it was silent for too long: nobody may be at the other
+/// end any more.
+fn heard(response: Response) -> Chunks {
+    let heard = stream::unfold(response, |mut response| async {
+        let chunk = tokio::time::timeout(SILENCE_LIMIT, response.chunk()).await;
+        let chunk = chunk.ok()?.ok()??;
+        Some((Ok(chunk.to_vec()), response))
+    });
+    heard.boxed()
 }
 
 /// Over plain http nobody vouches for the server: what the system trusts is then not read.

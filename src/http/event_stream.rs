@@ -15,8 +15,8 @@ use super::connection::stopped;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::response::GraphqlResponse;
 
-/// How often a comment is sent, so that nothing on the way takes the connection for dead.
-const PING_INTERVAL: Duration = Duration::from_secs(12);
+/// How often a comment is sent, so that nothing on the way takes the connection for dead, and a client finds out when it is.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING: &str = ":\n\n";
 const COMPLETE: &str = "event: complete\ndata:\n\n";
 

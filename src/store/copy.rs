@@ -1,5 +1,8 @@
 //! The rows of all tables, carried from one database into another one as they are.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
@@ -175,6 +178,10 @@ impl Row for RemovedUserRow {
     }
 }
 
+/// How long the locks are tried for: PostgreSQL gives those of a process that has ended back a moment later.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Takes both sides for a copy, until the connections are closed. Returns whether it got them: not when they are one database, by whatever
 /// names, or another copy works on the target. SQLite has the lock of its directory.
 ///
@@ -184,19 +191,30 @@ pub fn try_lock_sides(
     from: &mut DatabaseConnection,
     to: &mut DatabaseConnection,
 ) -> Result<bool, CopyError> {
-    let may_read = match from {
-        DatabaseConnection::Postgres(from) => {
-            postgres::try_lock_for_reading_copy(from).map_err(CopyError::Source)?
-        }
-        DatabaseConnection::Sqlite(_) => true,
+    let may_read = try_lock(from, postgres::try_lock_for_reading_copy);
+    if !may_read.map_err(CopyError::Source)? {
+        return Ok(false);
+    }
+    try_lock(to, postgres::try_lock_for_writing_copy).map_err(CopyError::Target)
+}
+
+fn try_lock(
+    connection: &mut DatabaseConnection,
+    lock: impl Fn(&mut PgConnection) -> Result<bool, StoreError>,
+) -> Result<bool, StoreError> {
+    let DatabaseConnection::Postgres(connection) = connection else {
+        return Ok(true);
     };
-    let may_write = match to {
-        DatabaseConnection::Postgres(to) => {
-            postgres::try_lock_for_writing_copy(to).map_err(CopyError::Target)?
+    let began_at = Instant::now();
+    loop {
+        if lock(connection)? {
+            return Ok(true);
         }
-        DatabaseConnection::Sqlite(_) => true,
-    };
-    Ok(may_read && may_write)
+        if began_at.elapsed() > LOCK_LIMIT {
+            return Ok(false);
+        }
+        thread::sleep(LOCK_INTERVAL);
+    }
 }
 
 /// A copy from one database into another one.

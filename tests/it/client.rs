@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use credence::client::{
     Client, ClientError, ClientSettings, HeaderProblem, HeardChange, ServerUrl, SettingsProblem,
@@ -278,6 +279,29 @@ async fn when_changes_were_missed_everything_is_dropped_and_followed_again() {
         assert_eq!(changes.recv().await, Ok(HeardChange::Any));
     }
     assert_eq!(subscriptions.load(Ordering::SeqCst), 2);
+}
+
+/// Nothing says so when a machine is gone or a cable is pulled.
+#[tokio::test]
+async fn a_stream_that_is_silent_is_taken_for_lost_and_changes_are_followed_again() {
+    let server = Server::start().await;
+    let kept = Client::new(settings(&server.runtime())).unwrap();
+    let mut kept_changes = kept.changes();
+    kept.follow_changes();
+    let url =
+        peer::serve(|_body, _accept| std::future::ready(endless_events(":\n\n")).boxed()).await;
+    let client = Client::new(fake_settings(&url)).unwrap();
+    let mut changes = client.changes();
+    client.follow_changes();
+    let begun = Instant::now();
+    // It begins, is lost, and begins again.
+    for _ in 0..3 {
+        assert_eq!(changes.recv().await, Ok(HeardChange::Any));
+    }
+    assert!((11..15).contains(&begun.elapsed().as_secs()));
+    // A server that has nothing to tell says so now and then.
+    assert_eq!(kept_changes.try_recv(), Ok(HeardChange::Any));
+    assert!(kept_changes.try_recv().is_err());
 }
 
 fn fake_settings(url: &str) -> ClientSettings {

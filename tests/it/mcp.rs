@@ -159,7 +159,19 @@ async fn a_stdio_mcp_server_finds_its_secret_in_the_environment_and_nobody_finds
         "--nocapture",
     ];
     let mut command = tokio::process::Command::from(local.command(&words));
+    // Wherever a program may leave something is within the directory of the test.
+    let directory = local.directory.path();
+    for variable in [
+        "HOME",
+        "TMPDIR",
+        "XDG_CACHE_HOME",
+        "XDG_STATE_HOME",
+        "XDG_RUNTIME_DIR",
+    ] {
+        command.env(variable, directory);
+    }
     command
+        .current_dir(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
@@ -191,7 +203,7 @@ async fn a_stdio_mcp_server_finds_its_secret_in_the_environment_and_nobody_finds
         let line = std::fs::read(entry.unwrap().path().join("cmdline"));
         assert!(!holds_marker(&line.unwrap_or_default()));
     }
-    assert!(!holds_marker_on_disk(local.directory.path()));
+    assert!(!holds_marker_on_disk(directory));
 
     client.cancel().await.unwrap();
     assert!(child.wait().await.unwrap().success());

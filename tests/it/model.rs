@@ -78,12 +78,14 @@ impl Provider {
     }
 }
 
-/// The model binding of the platform's documentation, as its runtime reads it.
-fn api_key_of(workflow: &str) -> &str {
-    let line = workflow
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("api_key: "));
-    line.unwrap()
+/// The key of the model that a task is bound to, in the YAML of the platform's documentation, as its runtime reads it.
+fn api_key_of<'a>(workflow: &'a str, task: &str) -> &'a str {
+    let def = |name: &str| workflow.split_once(&format!("\n  {name}:\n")).unwrap().1;
+    let value = |text: &'a str, key: &str| {
+        let mut lines = text.lines().map(str::trim);
+        lines.find_map(|line| line.strip_prefix(key)).unwrap()
+    };
+    value(def(value(def(task), "model: ")), "api_key: ")
 }
 
 async fn generate(provider: &Provider, key: &str) -> Result<String, OpenAIError> {
@@ -103,8 +105,30 @@ async fn a_model_binding_uses_the_value_of_its_credential() {
     let server = Server::start().await;
     let alice = server.editor("alice");
     let id = alice.create("OPENAI_PROD_API_KEY").await;
+    let other = alice.create("ANOTHER_KEY").await;
     let workflow = format!(
-        "defs:\n  primary_model:\n    kind: model\n    settings:\n      provider: openai\n      model_id: your-model-id\n      api_key: {id}\n"
+        "defs:
+  fallback_model:
+    kind: model
+    settings:
+      provider: openai
+      api_key: {other}
+
+  primary_model:
+    kind: model
+    settings:
+      provider: openai
+      model_id: your-model-id
+      api_key: {id}
+
+  generate_answer:
+    kind: task
+    action: ai_generate_text
+    inputs:
+      prompt: \"=$input.text\"
+    bindings:
+      model: primary_model
+"
     );
     let provider = Provider::start(&secret("OPENAI_PROD_API_KEY")).await;
     let client = client(&server).await;
@@ -113,7 +137,7 @@ async fn a_model_binding_uses_the_value_of_its_credential() {
         external_id: "support.yaml#primary_model".to_owned(),
         name: None,
     };
-    let id = Id::parse(api_key_of(&workflow)).unwrap();
+    let id = Id::parse(api_key_of(&workflow, "generate_answer")).unwrap();
 
     let resolved = client.resolve(id, &binding).await.unwrap();
     assert_eq!(

@@ -292,7 +292,7 @@ async fn a_local_token_is_good_in_its_own_data_directory_only() {
     let issuer = other.issuer();
     let local = LocalIssuer {
         secret: &key,
-        issuer: issuer,
+        issuer,
         audience: "credence",
     };
     let token = local.issue(&grant, other.clock.now()).unwrap();
