@@ -238,8 +238,7 @@ impl<'a> DatabaseCopy<'a> {
         to: &'a mut DatabaseConnection,
         tell: &'a mut dyn FnMut(Progress),
     ) -> Result<Self, CopyError> {
-        const NO_LIMITS: &str =
-            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
+        const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;";
         if let DatabaseConnection::Postgres(postgres) = from {
             let begun = postgres.batch_execute(NO_LIMITS).and_then(|()| {
                 postgres.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
