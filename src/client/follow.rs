@@ -72,17 +72,32 @@ async fn follow_once(shared: &Shared) -> Result<(), ClientError> {
         .open_stream(CHANGES, &NoVariables {})
         .await?;
     // From here on no change is missed.
-    shared.cache.set_following(true);
-    shared.tell(HeardChange::Any);
+    let _following = Following::begin(shared);
     let mut events = bytes.eventsource();
     while let Some(Ok(event)) = events.next().await {
         let Some(id) = changed(&event) else { break };
         shared.cache.drop_credential(id);
         shared.tell(HeardChange::Credential(id));
     }
-    shared.cache.set_following(false);
-    shared.tell(HeardChange::Any);
     Ok(())
+}
+
+/// As long as it lives, changes are followed. However that ends, and be it with the runtime, what is kept is not used any more.
+struct Following<'a>(&'a Shared);
+
+impl<'a> Following<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.cache.set_following(true);
+        shared.tell(HeardChange::Any);
+        Self(shared)
+    }
+}
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.0.cache.set_following(false);
+        self.0.tell(HeardChange::Any);
+    }
 }
 
 /// The credential that an event tells of. Any other event is the last one, or an error before it.

@@ -17,7 +17,7 @@ const BY_NAME: &str =
     "query FindByName($name: String!) { answer: credentialByName(name: $name) { id } }";
 const STATUSES: &str = "query Statuses($ids: [ID!]!) { answer: credentialStatuses(ids: $ids) { state name deletedAt } }";
 const DECLARE: &str = "mutation Declare($input: DeclareReferencesInput!) { \
-                       answer: declareReferences(input: $input) { references { id } userErrors { code message } } }";
+                       answer: declareReferences(input: $input) { userErrors { code message } } }";
 
 /// What became of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -82,7 +82,6 @@ struct ReceivedStatus {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DeclarePayload {
-    references: Option<Vec<Identified>>,
     user_errors: Vec<UserError>,
 }
 
@@ -134,7 +133,7 @@ pub async fn statuses(
     Ok(statuses)
 }
 
-/// Replaces the set of credentials that a consumer declares, and returns how many it declares now.
+/// Replaces the set of credentials that a consumer declares.
 ///
 /// # Errors
 /// [`ClientError::Rejected`] when an ID never was a credential's; otherwise why the server could not be asked.
@@ -142,7 +141,7 @@ pub async fn declare_references(
     transport: &Transport,
     consumer: &Consumer,
     ids: &[Id<Credential>],
-) -> Result<usize, ClientError> {
+) -> Result<(), ClientError> {
     let input = DeclareInput {
         consumer: consumer.into(),
         credential_ids: texts(ids),
@@ -156,7 +155,7 @@ pub async fn declare_references(
         Some(error) => Err(ClientError::Rejected {
             message: error.shown(),
         }),
-        None => Ok(payload.references.unwrap_or_default().len()),
+        None => Ok(()),
     }
 }
 

@@ -183,7 +183,7 @@ impl Client {
         lookup::statuses(&self.shared.transport, ids).await
     }
 
-    /// Replaces the full set of credentials that a consumer declares to use: at most 100. Returns how many it declares now.
+    /// Replaces the full set of credentials that a consumer declares to use: at most 100.
     ///
     /// # Errors
     /// [`ClientError::Rejected`] when an ID never was a credential's, and what [`Self::statuses`] fails with.
@@ -191,7 +191,7 @@ impl Client {
         &self,
         consumer: &Consumer,
         ids: &[Id<Credential>],
-    ) -> Result<usize, ClientError> {
+    ) -> Result<(), ClientError> {
         lookup::declare_references(&self.shared.transport, consumer, ids).await
     }
 
@@ -202,6 +202,8 @@ impl Client {
             .following
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        // One that has ended, with its runtime or by a panic, follows no more.
+        while following.try_join_next().is_some() {}
         if following.is_empty() {
             following.spawn(follow::follow(Arc::clone(&self.shared)));
         }

@@ -129,10 +129,12 @@ impl ServerUrl {
             return Err(SettingsProblem::PlainHttp);
         }
         let path = endpoint.path().trim_end_matches('/');
-        if path.rsplit('/').next() != Some(ENDPOINT) {
-            let path = format!("{path}/{ENDPOINT}");
-            endpoint.set_path(&path);
-        }
+        let path = if path.rsplit('/').next() == Some(ENDPOINT) {
+            path.to_owned()
+        } else {
+            format!("{path}/{ENDPOINT}")
+        };
+        endpoint.set_path(&path);
         Ok(Self { endpoint })
     }
 

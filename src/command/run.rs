@@ -151,7 +151,11 @@ async fn resolve(
     for variable in variables {
         let name = variable.name;
         let id = find(remote, variable).await?;
-        let resolved = remote.client.resolve(id, consumer).await.map_err(|error| {
+        let resolved = remote.client.resolve(id, consumer).await;
+        let resolved = resolved.map_err(|error| {
+            if let ClientError::NotFound { .. } = error {
+                return not_found(variable, "ID");
+            }
             let failure = remote.failure(&error);
             Failure::new(failure.kind, format!("--env {name}: {failure}"))
         })?;
@@ -176,12 +180,16 @@ async fn find(remote: &Remote, variable: &Variable<'_>) -> Result<Id<Credential>
         let failure = remote.failure(&error);
         Failure::new(failure.kind, format!("--env {}: {failure}", variable.name))
     };
-    found.map_err(unnamed)?.ok_or_else(|| {
-        Failure::configuration(format!(
-            "--env {}: no credential has the name that stands behind the =; it is not repeated here, in case it is a value",
-            variable.name
-        ))
-    })
+    found
+        .map_err(unnamed)?
+        .ok_or_else(|| not_found(variable, "name"))
+}
+
+fn not_found(variable: &Variable<'_>, what: &str) -> Failure {
+    Failure::configuration(format!(
+        "--env {}: no credential has the {what} that stands behind the =; it is not repeated here, in case it is a value",
+        variable.name
+    ))
 }
 
 /// Why the command was not started, with the exit code that shells have for it.

@@ -113,11 +113,11 @@ async fn what_is_wrong_is_told_with_its_place_and_without_what_stands_there() {
         "{printed}"
     );
     assert!(
-        lines[1].starts_with(&format!(
-            "{unknown}:{place} no credential has the ID {UNKNOWN}"
-        )),
+        lines[1].starts_with(&format!("{unknown}:{place} no credential has this ID")),
         "{printed}"
     );
+    // A secret may have the form of an ID.
+    assert!(!printed.contains(UNKNOWN), "{printed}");
     assert!(
         lines[2].starts_with(&format!(
             "{pasted}:{place} this is no credential ID. If it is a secret"
@@ -419,7 +419,7 @@ defs:
     };
     let output = declare("prod/", &["w.yaml", "mcp.yaml"]);
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(report["declaredConsumers"], json!(4));
+    assert_eq!(report["declaredConsumers"], json!(5));
     assert_eq!(report["findings"].as_array().unwrap().len(), 4);
     assert_eq!(output.status.code(), Some(1));
     let of_both = "AI_MODEL_BINDING prod/w.yaml#uses model uses";
@@ -451,7 +451,7 @@ defs:
     assert_eq!(declared(&local, &one).await, [of_both]);
 
     let output = declare(&"x".repeat(250), &["w.yaml"]);
-    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("w.yaml:2:"), "{}", stderr(&output));
     assert_eq!(declared(&local, &one).await.len(), 1, "nothing more");
 }
@@ -522,7 +522,8 @@ async fn a_consumer_has_one_name_however_its_file_is_given_and_is_withdrawn_by_i
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     };
     let whole = std::fs::canonicalize(whole).unwrap();
-    for given in ["w.yaml", "./w.yaml", ".//w.yaml", whole.to_str().unwrap()] {
+    std::os::unix::fs::symlink(".", local.directory.path().join("link")).unwrap();
+    for given in ["w.yaml", "./w.yaml", "link/w.yaml", whole.to_str().unwrap()] {
         check(&["--declare", given]);
     }
     assert_eq!(
@@ -552,6 +553,7 @@ async fn a_secret_in_a_header_is_told_and_what_is_computed_is_not() {
     Authorization: Bearer ${{TOKEN}}
     Cookie: \"{{{{ secrets.cookie }}}}\"
     api-key: \"\"
+    Proxy-Authorization: $PROXY
 "
     );
     assert_eq!(
@@ -584,11 +586,33 @@ async fn what_cannot_be_read_or_is_not_known_hides_nothing_else() {
     assert_eq!(report["findings"][0]["kind"], "RAW_SECRET");
     assert_eq!(report["unrecognizedFiles"], json!([other, empty]));
     assert!(stderr(&output).contains("/no/such/file.yaml cannot be read"));
+    assert_eq!(output.status.code(), Some(1));
+    let output = check(&local, &["/no/such/file.yaml", &other]);
     assert_eq!(output.status.code(), Some(74));
     // That nothing is known is no finding.
     let output = check(&local, &[&other]);
     assert!(stdout(&output).starts_with(&format!("{other}: nothing here is known")));
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// As some languages write what is not ASCII.
+#[tokio::test]
+async fn json_with_characters_in_two_escapes_is_read_and_its_places_are_those_of_the_file() {
+    let local = Local::start();
+    let servers = format!(
+        r#"{{"mcpServers": {{"crm \ud83d\ude80\ud83d\ude80 \\ud83d": {{"url": "u", "credential": "{PASTED}"}},
+"other": {{"url": "u", "credential": "{PASTED}"}}}}}}"#
+    );
+    assert_eq!(
+        findings(&local, "mcp.json", &servers),
+        (
+            Some(1),
+            vec![
+                "1:84 RAW_SECRET mcpServers.crm \u{1f680}\u{1f680} \\ud83d.credential".to_owned(),
+                "2:37 RAW_SECRET mcpServers.other.credential".to_owned(),
+            ]
+        )
+    );
 }
 
 #[test]
@@ -597,7 +621,7 @@ fn a_terminal_is_not_written_to_by_the_name_of_a_file() {
     let path = directory.path().join("w\u{1b}[2J.yaml");
     std::fs::write(&path, workflow(PASTED)).unwrap();
     let output = run(&["check", path.to_str().unwrap(), "/no/\u{1b}such"]);
-    assert_eq!(output.status.code(), Some(74));
+    assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("w?[2J.yaml:7:16: "));
     assert!(stderr(&output).contains("/no/?such"));
     for bytes in [&output.stdout, &output.stderr] {
@@ -636,12 +660,15 @@ fn what_needs_no_server_is_told_without_one() {
         "both.yaml",
         &format!("{}---\n{}", workflow(PASTED), workflow(UNKNOWN)),
     );
+    let unknown = file("unknown.yaml", &workflow(UNKNOWN));
     let nowhere = ["--url", "http://127.0.0.1:9", "--data-dir", "/nonexistent"];
     let output = run(&[&["check"], &nowhere[..], &[&pasted]].concat());
     assert_eq!(output.status.code(), Some(1));
 
     let output = run(&[&["check"], &nowhere[..], &[&both]].concat());
-    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    // What was found is certain, and counts for more than that the server could not be asked.
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("/nonexistent"));
     assert!(
         stdout(&output).contains("If it is a secret"),
         "{}",
@@ -650,7 +677,7 @@ fn what_needs_no_server_is_told_without_one() {
     assert!(!holds_marker(&output.stdout));
 
     let unreachable = |words: &[&str]| {
-        let mut command = credence(&["check", &both, "--url", "http://127.0.0.1:9"]);
+        let mut command = credence(&["check", &unknown, "--url", "http://127.0.0.1:9"]);
         let output = command.args(words).env("CREDENCE_TOKEN", "token").output();
         let output = output.unwrap();
         assert_eq!(output.status.code(), Some(69), "{}", stderr(&output));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use credence::client::{
     Client, ClientError, ClientSettings, HeaderProblem, HeardChange, ServerUrl, SettingsProblem,
@@ -304,6 +304,25 @@ async fn a_stream_that_is_silent_is_taken_for_lost_and_changes_are_followed_agai
     assert!(kept_changes.try_recv().is_err());
 }
 
+/// As in a program that ends one runtime and begins another.
+#[test]
+fn when_the_runtime_of_what_follows_ends_nothing_is_followed_until_another_one_does() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let serving = runtime();
+    let server = serving.block_on(Server::start());
+    let client = Client::new(settings(&server.runtime())).unwrap();
+    let first = runtime();
+    first.block_on(follow(&client));
+    assert!(*client.is_following().borrow());
+    first.shutdown_timeout(Duration::from_secs(10));
+    assert!(!*client.is_following().borrow());
+    let second = runtime();
+    second.block_on(follow(&client));
+    assert!(*client.is_following().borrow());
+    drop(client);
+    serving.block_on(server.stop());
+}
+
 fn fake_settings(url: &str) -> ClientSettings {
     let token = Token::parse("token").unwrap();
     ClientSettings::new(ServerUrl::parse(url).unwrap(), TokenSource::fixed(token))
@@ -535,7 +554,7 @@ fn plain_http_goes_to_this_machine_only() {
             "https://credence.example.com/secrets/graphql",
         ),
         (
-            "https://credence.example.com/graphql",
+            "https://credence.example.com/graphql/",
             "https://credence.example.com/graphql",
         ),
     ] {

@@ -66,7 +66,7 @@ async fn tell_server(
     ids: &[Id<Credential>],
 ) -> Result<(), Failure> {
     let outcome = remote.client.declare_references(consumer, ids).await;
-    outcome.map(drop).map_err(|error| {
+    outcome.map_err(|error| {
         let failure = remote.failure(&error);
         let consumer = &consumer.external_id;
         Failure::new(
@@ -87,8 +87,7 @@ fn declarations(
             let message = "-: consumers of standard input have no names: give --declare files";
             Failure::new(FailureKind::Usage, message)
         })?;
-        let consumes = |found: &&Use| !matches!(found.what, What::OfStdio | What::Header);
-        for found in file.uses.iter().filter(consumes) {
+        for found in file.uses.iter().filter(|found| found.what != What::Header) {
             let consumer = consumer(name, prefix, found)?;
             let same = |other: &&mut Declaration| {
                 let other = &other.consumer;
@@ -106,7 +105,8 @@ fn declarations(
             match found.what {
                 What::Id(id) if declaration.ids.contains(&id) => {}
                 What::Id(id) if is_known(statuses, id) => declaration.ids.push(id),
-                What::Nothing => {}
+                // What a server over stdio has is not used.
+                What::Nothing | What::OfStdio => {}
                 _ => declaration.is_whole = false,
             }
         }

@@ -1,8 +1,9 @@
 //! A file that is checked.
 
-use std::fs::File;
+use std::env::current_dir;
+use std::fs::{File, canonicalize};
 use std::io::{Read, stdin};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use credence::failure::{Failure, FailureKind};
 use credence::types::credential::Credential;
@@ -11,6 +12,7 @@ use credence::types::id::Id;
 use super::Statuses;
 use super::document::{Documents, Place};
 use super::finding::{Finding, visible};
+use super::json;
 use super::uses::{Use, What, uses};
 
 /// The largest file that is read, in bytes.
@@ -111,15 +113,15 @@ fn limited(source: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A path as it is below the present directory, so that a consumer has one name however its file was given. A `..` stays: what it leads
-/// to is known to the file system alone.
+/// The path of a file below the present directory, so that a consumer has one name however its file was given; the whole path of one that is
+/// elsewhere. Links are followed.
 fn below_present_directory(path: &Path) -> String {
-    let below = std::env::current_dir()
+    let whole = canonicalize(path).unwrap_or_else(|_unreadable| path.to_owned());
+    let directory = current_dir().and_then(canonicalize);
+    let below = directory
         .ok()
-        .and_then(|directory| path.strip_prefix(directory).ok());
-    let parts = below.unwrap_or(path).components();
-    let parts = parts.filter(|part| *part != Component::CurDir);
-    parts.collect::<PathBuf>().display().to_string()
+        .and_then(|directory| whole.strip_prefix(directory).ok());
+    below.unwrap_or(&whole).display().to_string()
 }
 
 /// The uses in a file; `None` when nothing in it is of a workflow or a list of MCP servers.
@@ -129,21 +131,25 @@ fn look_through(bytes: &[u8]) -> Result<Option<Vec<Use>>, Problem> {
         message: "from here on this is no text in UTF-8, and so no YAML",
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let documents = Documents::parse(text).map_err(|place| Problem {
-        place,
+    let (text, rewritten) = json::with_escapes_of_yaml(text);
+    let documents = Documents::parse(&text).map_err(|place| Problem {
+        place: rewritten.original(place),
         message: "from here on this is neither YAML nor JSON: a key that stands twice, a comment of JavaScript, or something else; or it is too deep",
     })?;
     let mut found = None;
     for root in documents.roots().filter(|root| !root.is_null()) {
         if root.text().is_some() {
             return Err(Problem {
-                place: root.place(),
+                place: rewritten.original(root.place()),
                 message: "this is a single text: neither a workflow nor a list of MCP servers",
             });
         }
         if let Some(uses) = uses(root) {
             found.get_or_insert_with(Vec::new).extend(uses);
         }
+    }
+    for found in found.iter_mut().flatten() {
+        found.place = rewritten.original(found.place);
     }
     Ok(found)
 }

@@ -27,7 +27,7 @@ pub enum FindingKind {
     NotYaml,
 }
 
-/// A finding. It never holds what stands in the file, but for IDs.
+/// A finding. It never holds what stands in the file, but for IDs of credentials that are or were.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
@@ -103,14 +103,15 @@ impl Finding {
             ),
             CredentialState::Unknown => (
                 FindingKind::Unknown,
-                format!(
-                    "no credential has the ID {}, and none ever had: look the ID up by the credential's name",
-                    status.id
-                ),
+                // A secret may have the form of an ID.
+                "no credential has this ID, and none ever had: look the ID up by the credential's name. If it is a secret, it has been \
+                 seen by all who see this file: replace it where it comes from"
+                    .to_owned(),
             ),
         };
+        let is_known = status.state != CredentialState::Unknown;
         Some(Self {
-            credential_id: Some(status.id.to_string()),
+            credential_id: is_known.then(|| status.id.to_string()),
             credential_name: status.name.clone(),
             deleted_at: status.deleted_at.clone(),
             ..Self::at(file, found, kind, &message)
@@ -181,7 +182,7 @@ impl fmt::Display for Report {
         }
         if let Some(consumers) = self.declared_consumers {
             let consumers = counted(consumers, "consumer");
-            writeln!(formatter, "the references of {consumers} are declared")?;
+            writeln!(formatter, "{consumers} declared")?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod declare;
 mod document;
 mod file;
 mod finding;
+mod json;
 mod uses;
 
 use std::collections::{HashMap, HashSet};
@@ -33,12 +34,12 @@ are neither shown nor sent anywhere), and credentials of stdio servers, which ta
 not needed. A file in which it knows nothing again is told, and is no finding.
 
 With --declare, each model and each MCP server becomes a consumer under the name FILE#NAME, in which FILE is the path below \
-the present directory. A credential is then not deleted while it is in use, unless by force. What a consumer no longer uses \
+the present directory, or all of it, and NAME may be a place in a list. A credential is then not deleted while it is in use, unless by force. What a consumer no longer uses \
 is withdrawn with it; one that was renamed or taken out of a file stays declared until it is withdrawn by its old name:
 
     credence check --declare --consumer-prefix team/repo: --withdraw team/repo:old.yaml#model workflows/*.yaml
 
-Exit codes: 0 all is well; 1 there are findings; 64 usage; 69 the server cannot be reached or has no answer now; 74 a \
+Exit codes: 1 there are findings, whatever else there is; otherwise 0 all is well; 64 usage; 69 the server cannot be reached or has no answer now; 74 a \
 file cannot be read; 78 the token is not right.";
 
 /// The arguments of `credence check`.
@@ -106,15 +107,19 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         let message = format!("{findings}: correct the files, and check again");
         Failure::new(FailureKind::CheckFailed, message)
     });
-    // The last of them is told by who called.
-    let mut failures = unread.into_iter().chain(asked.failure).peekable();
+    // The last of them is told by who called. What was found is certain, and what failed may work the next time.
+    let mut failures = unread
+        .into_iter()
+        .chain(asked.failure)
+        .chain(found)
+        .peekable();
     while let Some(failure) = failures.next() {
         if failures.peek().is_none() {
             return Err(failure);
         }
         super::tell(&format!("credence: {failure}"));
     }
-    found.map_or(Ok(()), Err)
+    Ok(())
 }
 
 /// The files, and why some cannot be read: the others are checked all the same.

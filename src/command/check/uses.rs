@@ -171,7 +171,10 @@ fn is_computed(value: &str) -> bool {
     let credentials = value
         .split_once(' ')
         .map_or(value, |(_scheme, rest)| rest.trim());
-    credentials.is_empty() || is_expression(credentials) || is_expression(value)
+    credentials.is_empty()
+        || credentials.starts_with('$')
+        || is_expression(credentials)
+        || is_expression(value)
 }
 
 /// What stands in a place where an ID belongs.
