@@ -53,11 +53,11 @@ macro_rules! narrow {
                     .filter(search::contains(credentials::name_key, &term))
                     .filter(is_candidate);
             }
-            Some(Matching::Trigrams(term, rarest)) => {
-                $query = $query.filter(holds(&term));
-                for trigram in rarest {
-                    $query = $query.filter(search::contains(credentials::name_key, &trigram));
-                }
+            Some(Matching::CandidateIds(ids)) => {
+                let is_candidate = sql::<Bool>("credentials.id = ANY(CAST(")
+                    .bind::<Text, _>(ids)
+                    .sql(" AS bytea[]))");
+                $query = $query.filter(is_candidate);
             }
         }
     };
@@ -126,7 +126,7 @@ pub fn count_credentials(
     Ok(query.get_result(connection)?)
 }
 
-/// That a name holds a term. Not by LIKE, or the index of PostgreSQL is asked for all trigrams of the term.
+/// That a name holds a term.
 fn holds(term: &str) -> Holds {
     sql::<Bool>("strpos(credentials.name_key, ")
         .bind::<Text, _>(search::without_nul(term))
@@ -182,8 +182,8 @@ enum Matching {
     WalkNames(String),
     /// Among these rows of SQLite, a JSON list of their numbers.
     Candidates(String, String),
-    /// Among the rows of PostgreSQL that have these trigrams.
-    Trigrams(String, Vec<String>),
+    /// These rows of PostgreSQL, the text of an array of their IDs. All of them hold the term.
+    CandidateIds(String),
 }
 
 impl Matching {
@@ -215,7 +215,12 @@ impl Matching {
             DatabaseConnection::Postgres(_) if rarest.are_common => {
                 Self::WalkNames(term.to_owned())
             }
-            DatabaseConnection::Postgres(_) => Self::Trigrams(term.to_owned(), rarest.trigrams),
+            DatabaseConnection::Postgres(postgres) => {
+                match search::candidate_ids(postgres, term, &rarest.trigrams)? {
+                    Some(ids) => Self::CandidateIds(ids),
+                    None => Self::WalkNames(term.to_owned()),
+                }
+            }
         }))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 
 use super::connection::DatabaseConnection;
 use super::error::StoreError;
@@ -87,7 +87,7 @@ pub struct Rarest {
 }
 
 impl TrigramFrequencies {
-    /// The rarest trigrams of a term that the index knows; none when it has no such. An index that is asked for all of them goes through the rows
+    /// The rarest trigrams of a term; none when it is too short. An index that is asked for all of them goes through the rows
     /// of the common ones, too: among a million names that takes ten times as long.
     ///
     /// # Errors
@@ -99,10 +99,6 @@ impl TrigramFrequencies {
     ) -> Result<Rarest, StoreError> {
         let mut are_common = false;
         let mut trigrams: Vec<String> = trigrams(&without_nul(term)).into_iter().collect();
-        if matches!(connection, DatabaseConnection::Postgres(_)) {
-            // The index of PostgreSQL has words without what stands between them.
-            trigrams.retain(|trigram| trigram.chars().all(char::is_alphanumeric));
-        }
         if !trigrams.is_empty() && !self.is_fresh() {
             let sample = Sample::take(connection)?;
             *self.lock() = Some(sample);
@@ -206,6 +202,37 @@ pub(super) fn candidates(
     let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let numbers: Vec<String> = rows.iter().map(|row| row.candidate.to_string()).collect();
     Ok((count <= CANDIDATE_LIMIT).then(|| format!("[{}]", numbers.join(","))))
+}
+
+#[derive(QueryableByName)]
+struct CandidateId {
+    #[diesel(sql_type = Text)]
+    hex: String,
+}
+
+/// The IDs of the rows of PostgreSQL whose names hold a term, and so have all of these trigrams, as the text of an array; `None` when there
+/// are so many that walking the names finds a page of matches sooner. They are found before the page is: the planner takes a page for
+/// something that walking always finds soon.
+pub(super) fn candidate_ids(
+    connection: &mut PgConnection,
+    term: &str,
+    trigrams: &[String],
+) -> Result<Option<String>, StoreError> {
+    let rows: Vec<CandidateId> = diesel::sql_query(
+        "SELECT encode(id, 'hex') AS hex FROM credentials
+         WHERE credential_trigrams(name_key) @> $1 AND strpos(name_key, $2) > 0 LIMIT $3",
+    )
+    .bind::<Array<Text>, _>(trigrams)
+    .bind::<Text, _>(without_nul(term))
+    .bind::<BigInt, _>(CANDIDATE_LIMIT + 1)
+    .load(connection)?;
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    // In the text of an array, a backslash is doubled (PostgreSQL documentation, section 8.15.6).
+    let ids: Vec<String> = rows
+        .iter()
+        .map(|row| format!(r#""\\x{}""#, row.hex))
+        .collect();
+    Ok((count <= CANDIDATE_LIMIT).then(|| format!("{{{}}}", ids.join(","))))
 }
 
 #[cfg(test)]
