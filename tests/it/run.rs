@@ -118,7 +118,7 @@ async fn the_terminal_is_that_of_the_command() {
     local.create("n", "v").await;
     let script = "test -t 0 && test -t 1 && test -t 2 && trap 'echo caught; exit 7' INT && echo ready && while :; do sleep 0.1; done";
     let line = format!(
-        "'{}' run --env V=n -- sh -c \"{script}\"",
+        "exec '{}' run --env V=n -- sh -c \"{script}\"",
         env!("CARGO_BIN_EXE_credence")
     );
     // `script` runs a command on a terminal of its own. Where these tests run in the background, SIGINT is ignored, and what is ignored
