@@ -53,11 +53,12 @@ macro_rules! narrow {
                     .filter(search::contains(credentials::name_key, &term))
                     .filter(is_candidate);
             }
-            Some(Matching::CandidateIds(ids)) => {
+            Some(Matching::CandidateIds(term, ids)) => {
                 let is_candidate = sql::<Bool>("credentials.id = ANY(CAST(")
                     .bind::<Text, _>(ids)
                     .sql(" AS bytea[]))");
-                $query = $query.filter(is_candidate);
+                // A name may have been changed since.
+                $query = $query.filter(is_candidate).filter(holds(&term));
             }
         }
     };
@@ -182,8 +183,8 @@ enum Matching {
     WalkNames(String),
     /// Among these rows of SQLite, a JSON list of their numbers.
     Candidates(String, String),
-    /// These rows of PostgreSQL, the text of an array of their IDs. All of them hold the term.
-    CandidateIds(String),
+    /// Among these rows of PostgreSQL, the text of an array of their IDs.
+    CandidateIds(String, String),
 }
 
 impl Matching {
@@ -217,7 +218,7 @@ impl Matching {
             }
             DatabaseConnection::Postgres(postgres) => {
                 match search::candidate_ids(postgres, term, &rarest.trigrams)? {
-                    Some(ids) => Self::CandidateIds(ids),
+                    Some(ids) => Self::CandidateIds(term.to_owned(), ids),
                     None => Self::WalkNames(term.to_owned()),
                 }
             }

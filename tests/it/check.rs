@@ -7,29 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::local::Local;
 use crate::support::process::{credence, run, stderr, stdout};
-use crate::support::{MARKER, holds_marker};
-
-/// The YAML of the platform's documentation, with an ID in it.
-fn workflow(id: &str) -> String {
-    format!(
-        "defs:
-  primary_model:
-    kind: model
-    settings:
-      provider: openai
-      model_id: your-model-id
-      api_key: {id}
-
-  generate_answer:
-    kind: task
-    action: ai_generate_text
-    inputs:
-      prompt: \"=$input.text\"
-    bindings:
-      model: primary_model
-"
-    )
-}
+use crate::support::{MARKER, holds_marker, workflow};
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 

@@ -15,11 +15,6 @@ use crate::support::{database, http_client, secret};
 
 const WRITERS: usize = 8;
 
-/// Over PostgreSQL, which is not killed with the server, what is written takes longer to look through.
-fn kills() -> u64 {
-    if database::is_postgres() { 5 } else { 20 }
-}
-
 /// What one writer knows: the version of each of its credentials that was acknowledged last, and what it asked for last.
 #[derive(Default)]
 struct Journal {
@@ -138,7 +133,7 @@ async fn check(address: &str, admin: &str, runtime: &str, journal: &Journal) -> 
 async fn kills_under_eight_writers_lose_nothing_that_was_acknowledged() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
-    for round in 0..kills() {
+    for round in 0..u64::from(database::times(20, 5)) {
         let mut server = ServerProcess::start(&data, Stdio::null(), &[]);
         let token = ServerProcess::token(&data, "writer", "admin");
         let stop = Arc::new(AtomicBool::new(false));

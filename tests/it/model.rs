@@ -22,7 +22,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::support::runtime::client;
-use crate::support::{Server, secret};
+use crate::support::{Server, secret, workflow};
 
 /// A provider that speaks OpenAI's API, and knows one key at a time.
 #[derive(Clone)]
@@ -106,30 +106,10 @@ async fn a_model_binding_uses_the_value_of_its_credential() {
     let alice = server.editor("alice");
     let id = alice.create("OPENAI_PROD_API_KEY").await;
     let other = alice.create("ANOTHER_KEY").await;
-    let workflow = format!(
-        "defs:
-  fallback_model:
-    kind: model
-    settings:
-      provider: openai
-      api_key: {other}
-
-  primary_model:
-    kind: model
-    settings:
-      provider: openai
-      model_id: your-model-id
-      api_key: {id}
-
-  generate_answer:
-    kind: task
-    action: ai_generate_text
-    inputs:
-      prompt: \"=$input.text\"
-    bindings:
-      model: primary_model
-"
+    let first = format!(
+        "defs:\n  fallback_model:\n    kind: model\n    settings:\n      api_key: {other}\n"
     );
+    let workflow = workflow(&id).replace("defs:\n", &first);
     let provider = Provider::start(&secret("OPENAI_PROD_API_KEY")).await;
     let client = client(&server).await;
     let binding = Consumer {

@@ -11,16 +11,17 @@ use super::document::Place;
 const SHORTER_BY_CHARACTERS: usize = 2;
 const ESCAPE_LENGTH: usize = 6;
 
-/// Where escapes were rewritten.
+/// Where escapes were rewritten, in their order.
 #[derive(Default)]
 pub struct Rewritten(Vec<Place>);
 
 impl Rewritten {
     /// The place in the file of one in the text that was made of it.
     pub fn original(&self, place: Place) -> Place {
-        let before = |other: &&Place| other.line == place.line && other.column < place.column;
+        let above = self.0.partition_point(|other| other.line < place.line);
+        let before = self.0.partition_point(|other| *other < place);
         Place {
-            column: place.column + SHORTER_BY_CHARACTERS * self.0.iter().filter(before).count(),
+            column: place.column + SHORTER_BY_CHARACTERS * (before - above),
             ..place
         }
     }

@@ -28,6 +28,28 @@ pub fn secret(name: &str) -> String {
     format!("{MARKER}-{name}")
 }
 
+/// The workflow of the platform's documentation, in YAML, with an ID in it.
+pub fn workflow(id: &str) -> String {
+    format!(
+        "defs:
+  primary_model:
+    kind: model
+    settings:
+      provider: openai
+      model_id: your-model-id
+      api_key: {id}
+
+  generate_answer:
+    kind: task
+    action: ai_generate_text
+    inputs:
+      prompt: \"=$input.text\"
+    bindings:
+      model: primary_model
+"
+    )
+}
+
 /// A client for servers without TLS: it has no use for the authorities of the system, which take long to read.
 pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
