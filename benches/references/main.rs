@@ -86,13 +86,12 @@ fn measure(what: &str, place: &Place) -> bool {
     client.token = place.token("runtime", "runtime");
     let (mut of_lonely, mut of_shared) = (Vec::new(), Vec::new());
     for number in 0..RESOLVES {
-        let consumer = number.to_string();
-        let mut resolve = |id: &str| {
-            let variables = json!({ "id": id, "consumer": consumer });
+        let mut resolve = |id: &str, consumer: usize| {
+            let variables = json!({ "id": id, "consumer": consumer_id(consumer) });
             client.ask(RESOLVE, &variables).0
         };
-        of_lonely.push(resolve(&lonely));
-        of_shared.push(resolve(&shared));
+        of_lonely.push(resolve(&lonely, 0));
+        of_shared.push(resolve(&shared, number * CONSUMERS / RESOLVES));
     }
     let (of_lonely, of_shared) = (median(of_lonely), median(of_shared));
     let ratio = of_shared.as_secs_f64() / of_lonely.as_secs_f64();
@@ -108,7 +107,12 @@ fn measure(what: &str, place: &Place) -> bool {
     page < PAGE_AIM && ratio <= RATIO_AIM
 }
 
-/// Makes references to a credential.
+/// The ID of a consumer by its number.
+fn consumer_id(number: usize) -> String {
+    format!("workflow {number}")
+}
+
+/// Makes references to a credential: its consumers declare it and have resolved it.
 fn fill(place: &Place, credential: &str, count: usize) {
     let (mut connection, prefix, suffix) = match &place.url {
         None => (
@@ -127,15 +131,16 @@ fn fill(place: &Place, credential: &str, count: usize) {
     let rows: Vec<String> = (0..count)
         .map(|number| {
             format!(
-                "({prefix}{}{number:016x}{suffix}, {prefix}{credential}{suffix}, {prefix}{credential}{suffix}, 'WORKFLOW', 'workflow {number}', 1, 0)",
-                &credential[16..]
+                "({prefix}{}{number:016x}{suffix}, {prefix}{credential}{suffix}, {prefix}{credential}{suffix}, 'WORKFLOW', '{}', 1, 1, 1, 1, 1)",
+                &credential[16..],
+                consumer_id(number)
             )
         })
         .collect();
     connection
         .batch_execute(&format!(
             "INSERT INTO credential_references (id, credential_id, present_credential_id, consumer_kind, consumer_external_id, declared_at_us, \
-             resolve_count) VALUES {}; ANALYZE",
+             first_resolved_at_us, last_resolved_at_us, last_resolved_version, resolve_count) VALUES {}; ANALYZE",
             rows.join(", ")
         ))
         .unwrap();

@@ -87,11 +87,11 @@ impl Domain {
         let key = list.key(&filter);
         let request = self.page_request::<CredentialPlace>(&key, arguments)?;
         let order = (list.order, list.direction);
-        let trigrams = self.store.trigrams();
+        let sample = self.store.name_sample();
         let page = self
             .store
             .read(move |connection| {
-                credential_list::list_credentials(connection, &trigrams, &filter, order, &request)
+                credential_list::list_credentials(connection, &sample, &filter, order, &request)
             })
             .await?;
         Ok((page, key))
@@ -108,9 +108,9 @@ impl Domain {
     ) -> Result<i64, Error> {
         caller.require(Scope::CredentialsRead)?;
         let filter = list.filter()?;
-        let trigrams = self.store.trigrams();
+        let sample = self.store.name_sample();
         let count = self.store.read(move |connection| {
-            credential_list::count_credentials(connection, &trigrams, &filter)
+            credential_list::count_credentials(connection, &sample, &filter)
         });
         Ok(count.await?)
     }

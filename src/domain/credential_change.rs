@@ -154,8 +154,13 @@ impl Domain {
         let editor = caller.clone();
         self.change(caller, move |connection, recorder| {
             let before = find_changeable(connection, recorder, &editor, id)?;
-            if !force {
-                refuse_in_use(connection, &before, false)?;
+            let in_use = if force {
+                None
+            } else {
+                find_in_use(connection, &before, false)?
+            };
+            if let Some(in_use) = in_use {
+                return Err(Problem::InUse(in_use).into());
             }
             delete(connection, recorder, &before)?;
             Ok(before)
@@ -205,22 +210,18 @@ fn find_changeable(
     Ok(found)
 }
 
-/// Refuses to delete what consumers declare. Nobody can declare it meanwhile: it is locked.
-pub(super) fn refuse_in_use(
+/// What keeps a credential that is declared from being deleted. Nobody can declare it meanwhile: it is locked.
+pub(super) fn find_in_use(
     connection: &mut DatabaseConnection,
     credential: &Credential,
     with_user: bool,
-) -> Result<(), Error> {
+) -> Result<Option<InUse>, Error> {
     let declared = reference::find_declared(connection, credential.id)?;
-    if declared.count == 0 {
-        return Ok(());
-    }
-    Err(Problem::InUse(InUse {
+    Ok((declared.count > 0).then(|| InUse {
         credential_name: credential.name.clone(),
         with_user,
         declared,
-    })
-    .into())
+    }))
 }
 
 /// Deletes a credential and notes what it was.

@@ -69,6 +69,11 @@ pub enum Problem {
     },
     /// Consumers declare that they use the credential.
     InUse(InUse),
+    /// Consumers declare that they use more credentials of a user than are told one by one.
+    MoreInUse {
+        /// How many more.
+        credentials: usize,
+    },
     /// One of the credentials that a consumer declares never existed: its place in the list.
     DeclaredNotFound {
         /// Counted from 0.

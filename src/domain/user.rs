@@ -6,7 +6,7 @@ use super::Domain;
 use super::audit::Subject;
 use super::caller::Caller;
 use super::credential::search_term;
-use super::credential_change::{delete, refuse_in_use, transfer};
+use super::credential_change::{delete, find_in_use, transfer};
 use super::error::{Error, Problem, UserArgument};
 use super::page::{ListKey, PageArguments};
 use crate::store::connection::DatabaseConnection;
@@ -20,6 +20,9 @@ use crate::types::page::Page;
 use crate::types::scope::Scope;
 use crate::types::text;
 use crate::types::user::{User, UserKey, UserPlace};
+
+/// How many of a user's credentials that are in use are told one by one.
+const TOLD_LIMIT_CREDENTIALS: usize = 10;
 
 /// What became of a removed user.
 #[derive(Clone, Debug)]
@@ -86,16 +89,15 @@ impl Domain {
                     .ok_or(Problem::UserNotFound(UserArgument::User))?;
                 let heir = find_heir(connection, &removed, transfer_to)?;
                 let owned = credential::list_credentials_of(connection, id)?;
+                if only_if_unused && heir.is_none() {
+                    refuse_in_use(connection, &owned)?;
+                }
                 let mut deleted_credentials = Vec::new();
                 for credential in &owned {
                     recorder.follow(credential);
                     if let Some(heir) = &heir {
                         transfer(connection, &keyring, recorder, credential, heir)?;
                     } else {
-                        if only_if_unused {
-                            credential::lock_credential(connection, credential.id)?;
-                            refuse_in_use(connection, credential, true)?;
-                        }
                         delete(connection, recorder, credential)?;
                         deleted_credentials.push(credential.id);
                     }
@@ -144,6 +146,30 @@ fn find_heir(
     let heir = user::find_user(connection, heir_id)?
         .ok_or(Problem::UserNotFound(UserArgument::TransferTo))?;
     Ok(Some(heir))
+}
+
+/// Refuses to remove a user while consumers declare any of their credentials. Nobody can declare one meanwhile: they are locked.
+fn refuse_in_use(connection: &mut DatabaseConnection, owned: &[Credential]) -> Result<(), Error> {
+    let mut problems = Vec::new();
+    let mut more = 0;
+    for credential in owned {
+        credential::lock_credential(connection, credential.id)?;
+        match find_in_use(connection, credential, true)? {
+            Some(in_use) if problems.len() < TOLD_LIMIT_CREDENTIALS => {
+                problems.push(Problem::InUse(in_use));
+            }
+            Some(_) => more += 1,
+            None => {}
+        }
+    }
+    if more > 0 {
+        problems.push(Problem::MoreInUse { credentials: more });
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Rejected(problems))
+    }
 }
 
 fn note_removal(

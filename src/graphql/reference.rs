@@ -249,7 +249,7 @@ pub struct DeclareReferencesInput {
 /// The result of `declareReferences`.
 #[derive(SimpleObject)]
 pub struct DeclareReferencesPayload {
-    /// The consumer's references after the call, observed ones among them: null when there are errors. At most 1,000.
+    /// The consumer's references after the call, those that it declares first, and then those that were only observed: null when there are errors. At most 1,000.
     references: Option<Vec<CredentialReference>>,
     /// What is wrong with the input: empty when the mutation succeeded. An ID that never existed is `NOT_FOUND`, and nothing is recorded; a
     /// deleted one is recorded, and dangles.

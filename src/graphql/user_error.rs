@@ -103,7 +103,9 @@ fn path(problem: &Problem) -> &'static [&'static str] {
         }) => &["input", "credentialId"],
         Problem::DeclaredNotFound { .. } | Problem::TooManyDeclared => &["input", "credentialIds"],
         Problem::VersionConflict { .. } => &["input", "expectedValueVersion"],
-        Problem::UserNotFound(UserArgument::User) | Problem::InUse(_) => &["input", "userId"],
+        Problem::UserNotFound(UserArgument::User)
+        | Problem::InUse(_)
+        | Problem::MoreInUse { .. } => &["input", "userId"],
         Problem::UserNotFound(UserArgument::NewOwner) => &["input", "newOwnerId"],
         Problem::UserNotFound(UserArgument::TransferTo) | Problem::TransferToRemoved => {
             &["input", "transferToId"]
@@ -126,6 +128,13 @@ fn describe(problem: &Problem) -> (CredentialErrorCode, String) {
             "Another credential has this name. Names are compared without regard to case.".to_owned(),
         ),
         Problem::InUse(in_use) => (CredentialErrorCode::InUse, describe_use(in_use)),
+        Problem::MoreInUse { credentials } => (
+            CredentialErrorCode::InUse,
+            match credentials {
+                1 => "Consumers declare that they use 1 more credential of the user.".to_owned(),
+                more => format!("Consumers declare that they use {more} more credentials of the user."),
+            },
+        ),
         Problem::TooManyDeclared => (
             CredentialErrorCode::Invalid,
             "A consumer declares at most 100 credentials.".to_owned(),
@@ -167,12 +176,12 @@ fn describe_use(in_use: &InUse) -> String {
         0 => String::new(),
         rest => format!(" and {rest} more"),
     };
-    let consumers = match declared.count {
-        1 => "1 consumer declares that it uses".to_owned(),
-        count => format!("{count} consumers declare that they use"),
+    let (consumers, they) = match declared.count {
+        1 => ("1 consumer declares that it uses".to_owned(), "It"),
+        count => (format!("{count} consumers declare that they use"), "They"),
     };
     format!(
-        "{consumers} the credential {}: {}{more}. They would fail without it.",
+        "{consumers} the credential {}: {}{more}. {they} would fail without it.",
         in_use.credential_name,
         names.join(", ")
     )

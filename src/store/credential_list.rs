@@ -8,8 +8,9 @@ use diesel::sql_types::{BigInt, Bool, Text};
 use super::connection::{DatabaseConnection, MultiBackend};
 use super::credential::{CREDENTIAL_COLUMNS, CredentialColumns, CredentialRow, credential_of};
 use super::error::StoreError;
+use super::name_sample::{NameSample, Way};
 use super::schema::{credentials, users};
-use super::search::{self, TrigramFrequencies};
+use super::search;
 use crate::types::credential::{Credential, CredentialOrder, CredentialPlace};
 use crate::types::id::Id;
 use crate::types::page::{Direction, Page, PageRequest};
@@ -70,12 +71,12 @@ macro_rules! narrow {
 /// A [`StoreError`] when the database cannot be read.
 pub fn list_credentials(
     connection: &mut DatabaseConnection,
-    trigrams: &TrigramFrequencies,
+    sample: &NameSample,
     filter: &CredentialFilter,
     (order, direction): (CredentialOrder, Direction),
     request: &PageRequest<CredentialPlace>,
 ) -> Result<Page<Credential>, StoreError> {
-    let matching = Matching::choose(connection, trigrams, &filter.term)?;
+    let matching = Matching::choose(connection, sample, &filter.term)?;
     let mut query = credentials::table
         .inner_join(users::table)
         .select(CREDENTIAL_COLUMNS)
@@ -115,10 +116,10 @@ pub fn list_credentials(
 /// A [`StoreError`] when the database cannot be read.
 pub fn count_credentials(
     connection: &mut DatabaseConnection,
-    trigrams: &TrigramFrequencies,
+    sample: &NameSample,
     filter: &CredentialFilter,
 ) -> Result<i64, StoreError> {
-    let matching = Matching::choose(connection, trigrams, &filter.term)?;
+    let matching = Matching::choose(connection, sample, &filter.term)?;
     let mut query = credentials::table.count().into_boxed::<MultiBackend>();
     if let Some(owner_id) = filter.owner_id {
         query = query.filter(credentials::owner_id.eq(owner_id.as_bytes().to_vec()));
@@ -191,35 +192,27 @@ impl Matching {
     /// The best way for a term; `None` when there is nothing to look for.
     fn choose(
         connection: &mut DatabaseConnection,
-        trigrams: &TrigramFrequencies,
+        sample: &NameSample,
         term: &str,
     ) -> Result<Option<Self>, StoreError> {
         if term.is_empty() {
             return Ok(None);
         }
-        let rarest = trigrams.rarest(connection, term)?;
-        if rarest.trigrams.is_empty() {
-            return Ok(Some(match connection {
-                DatabaseConnection::Sqlite(_) => Self::Walk(term.to_owned()),
-                DatabaseConnection::Postgres(_) => Self::WalkNames(term.to_owned()),
-            }));
-        }
-        Ok(Some(match connection {
-            // Going through the ordered list finds a page of common matches sooner.
-            DatabaseConnection::Sqlite(_) if rarest.are_common => Self::Walk(term.to_owned()),
-            DatabaseConnection::Sqlite(sqlite) => {
-                match search::candidates(sqlite, &rarest.trigrams)? {
-                    Some(candidates) => Self::Candidates(term.to_owned(), candidates),
-                    None => Self::Walk(term.to_owned()),
+        let way = sample.way(connection, term)?;
+        let term = term.to_owned();
+        Ok(Some(match (connection, way) {
+            (DatabaseConnection::Sqlite(_), Way::Walk) => Self::Walk(term),
+            (DatabaseConnection::Sqlite(sqlite), Way::Index(ngrams)) => {
+                match search::candidates(sqlite, &ngrams)? {
+                    Some(candidates) => Self::Candidates(term, candidates),
+                    None => Self::Walk(term),
                 }
             }
-            DatabaseConnection::Postgres(_) if rarest.are_common => {
-                Self::WalkNames(term.to_owned())
-            }
-            DatabaseConnection::Postgres(postgres) => {
-                match search::candidate_ids(postgres, term, &rarest.trigrams)? {
-                    Some(ids) => Self::CandidateIds(term.to_owned(), ids),
-                    None => Self::WalkNames(term.to_owned()),
+            (DatabaseConnection::Postgres(_), Way::Walk) => Self::WalkNames(term),
+            (DatabaseConnection::Postgres(postgres), Way::Index(ngrams)) => {
+                match search::candidate_ids(postgres, &term, &ngrams)? {
+                    Some(ids) => Self::CandidateIds(term, ids),
+                    None => Self::WalkNames(term),
                 }
             }
         }))

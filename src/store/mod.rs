@@ -19,6 +19,7 @@ pub mod keyring;
 mod listener;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod migration;
+pub mod name_sample;
 mod pool;
 pub mod postgres;
 pub mod postgres_route;
@@ -39,8 +40,8 @@ use diesel::connection::SimpleConnection;
 use availability::Availability;
 use connection::{Database, DatabaseConnection};
 use error::{JobError, StoreError};
+use name_sample::NameSample;
 use pool::ReadPool;
-use search::TrigramFrequencies;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use writer::{Writer, WriterThreads};
@@ -55,7 +56,7 @@ const USE_LIMIT: Duration = Duration::from_secs(2);
 pub struct Store {
     reads: ReadPool,
     writer: Writer,
-    trigrams: TrigramFrequencies,
+    name_sample: NameSample,
 }
 
 impl Store {
@@ -69,7 +70,7 @@ impl Store {
         let store = Self {
             reads: ReadPool::new(database.clone(), availability),
             writer,
-            trigrams: TrigramFrequencies::default(),
+            name_sample: NameSample::default(),
         };
         let end = StoreEnd {
             threads,
@@ -130,8 +131,8 @@ impl Store {
 
     /// What searches know of the names.
     #[must_use]
-    pub fn trigrams(&self) -> TrigramFrequencies {
-        self.trigrams.clone()
+    pub fn name_sample(&self) -> NameSample {
+        self.name_sample.clone()
     }
 
     /// Whether the database can be read, and a row can be written durably, within 2 seconds: whoever asks for that does not wait long.

@@ -151,12 +151,6 @@ impl fmt::Display for ConnectProblem {
 pub enum Lack {
     /// Its encoding is another one than UTF-8: this one.
     Encoding(String),
-    /// Its `LC_CTYPE`, this one, knows no letters but those of ASCII.
-    Letters(String),
-    /// The extension `pg_trgm` is missing, and this role may not create it.
-    Extension,
-    /// The extension is in this schema, where the connection does not look.
-    HiddenExtension(String),
     /// The role may not create tables.
     Privilege,
     /// The connection looks into no schema.
@@ -183,19 +177,6 @@ impl fmt::Display for Lack {
             Self::Encoding(encoding) => write!(
                 formatter,
                 "the database has the encoding {encoding}, and names may be in any script: create one with ENCODING 'UTF8' TEMPLATE template0"
-            ),
-            Self::Letters(locale) => write!(
-                formatter,
-                "the database has LC_CTYPE {locale}, with which PostgreSQL finds no names in Cyrillic, Chinese or Japanese: \
-                 create one with LC_CTYPE 'C.UTF-8' TEMPLATE template0, or with another locale of UTF-8"
-            ),
-            Self::Extension => formatter.write_str(
-                "the extension pg_trgm is missing, and this role may not create it: let an administrator run, in this database, \
-                 `CREATE EXTENSION pg_trgm;`",
-            ),
-            Self::HiddenExtension(schema) => write!(
-                formatter,
-                "the extension pg_trgm is in the schema {schema}: add that to the search_path of the role"
             ),
             Self::Schema { search_path, role } => write!(
                 formatter,
@@ -270,7 +251,7 @@ fn is_english(locale: &str) -> bool {
     is_untranslated || locale.starts_with("en") || locale.starts_with("English")
 }
 
-/// Makes a database ready to be migrated: looks for what it must have, and creates the extension that search needs.
+/// Makes a connection ready to migrate, and looks for what a database must have for that.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
@@ -290,31 +271,7 @@ pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError
     )? {
         return Ok(Some(Lack::Privilege));
     }
-    let has_extension =
-        "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm') AS answer";
-    if !holds(connection, has_extension)?
-        && connection
-            .batch_execute("CREATE EXTENSION pg_trgm")
-            .is_err()
-    {
-        return Ok(Some(Lack::Extension));
-    }
-    if !holds(
-        connection,
-        "SELECT to_regproc('show_trgm') IS NOT NULL AS answer",
-    )? {
-        let schema = "SELECT extnamespace::regnamespace::text AS line FROM pg_extension WHERE extname = 'pg_trgm'";
-        return Ok(Some(Lack::HiddenExtension(line(connection, schema)?)));
-    }
-    if holds(
-        connection,
-        "SELECT cardinality(show_trgm('имя')) > 0 AND cardinality(show_trgm('名前')) > 0 AS answer",
-    )? {
-        return Ok(None);
-    }
-    let locale =
-        "SELECT datctype::text AS line FROM pg_database WHERE datname = current_database()";
-    Ok(Some(Lack::Letters(line(connection, locale)?)))
+    Ok(None)
 }
 
 /// Whether no other instance is starting on the database. Whoever was told so is the only one until the connection is closed.

@@ -210,7 +210,8 @@ pub fn find_declared(
     })
 }
 
-/// The references of a consumer, in the order in which they came to be known: at most 1,000.
+/// The references of a consumer: those that it declares, and then the others, in the order in which they came to be known. At most 1,000
+/// are read.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
@@ -222,7 +223,10 @@ pub fn list_references_of(
         .filter(credential_references::consumer_kind.eq(consumer.kind.as_str()))
         .filter(credential_references::consumer_external_id.eq(&consumer.external_id))
         .select(credential_references::all_columns)
-        .order(credential_references::id)
+        .order((
+            credential_references::declared_at_us.is_null(),
+            credential_references::id,
+        ))
         .limit(CONSUMER_LIMIT_REFERENCES)
         .load(connection)?;
     references(rows)

@@ -428,6 +428,21 @@ defs:
     declare("prod/", &["mcp.yaml"]);
     assert_eq!(declared(&local, &one).await, [of_both]);
 
+    // Without a name, it is the host of the server, and not what may be a secret in its URL.
+    let entry = format!(
+        "{{url: 'https://crm.example.com:8443/s/hidden/mcp?key=hidden', credential: {two}}}"
+    );
+    let nameless =
+        "HTTP_MCP_SERVER prod/mcp.yaml#crm.example.com:8443 MCP server crm.example.com:8443";
+    for servers in [
+        format!("- {{url: 'https://erp.example.com/'}}\n- {entry}\n"),
+        format!("- {entry}\n"),
+    ] {
+        write(&local, "mcp.yaml", &servers);
+        declare("prod/", &["mcp.yaml"]);
+        assert_eq!(declared(&local, &two).await, [nameless]);
+    }
+
     let output = declare(&"x".repeat(250), &["w.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("w.yaml:2:"), "{}", stderr(&output));

@@ -228,6 +228,24 @@ async fn a_user_whose_credentials_are_in_use_is_kept_when_asked() {
         .ask(&format!(r#"{{ credential(id: "{free}") {{ name }} }}"#))
         .await;
     assert_eq!(found.field()["name"], "free");
+    // All that is used is told, up to ten.
+    for number in 0..11 {
+        let id = alice.create(&format!("more {number:02}")).await;
+        declare(&runtime, &format!("{number}.yaml"), &[&id])
+            .await
+            .data();
+    }
+    let refused = ada.mutate("deleteUser", if_unused).await;
+    assert_eq!(codes(&refused), ["IN_USE"; 11]);
+    let message = |index: usize| &errors(&refused)[index]["message"];
+    assert_eq!(
+        message(8),
+        "1 consumer declares that it uses the credential more 07: 7.yaml for people (7.yaml). It would fail without it."
+    );
+    assert_eq!(
+        message(10),
+        "Consumers declare that they use 2 more credentials of the user."
+    );
     let transferred =
         json!({ "userId": user_id, "onlyIfUnused": true, "transferToId": ada.id().await });
     assert_eq!(codes(&ada.mutate("deleteUser", transferred).await), [""; 0]);

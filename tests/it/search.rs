@@ -45,7 +45,15 @@ async fn a_search_finds_what_contains_the_text_and_nothing_else() {
         "aaa",
         "aaaaaa",
     ];
-    for name in names {
+    // Among a hundred names, what two have is rare, and looked up in the index of n-grams.
+    let others: Vec<String> = (names.len()..100)
+        .map(|number| format!("{number:b}").replace('0', "v").replace('1', "z"))
+        .collect();
+    let names: Vec<&str> = names
+        .into_iter()
+        .chain(others.iter().map(String::as_str))
+        .collect();
+    for name in &names {
         alice.create(name).await;
     }
     let texts = [
@@ -98,6 +106,8 @@ async fn a_search_finds_what_contains_the_text_and_nothing_else() {
         "key*",
         "^open",
         "name_key:open",
+        "zzvvz",
+        "zvz",
         "-open",
         "(open)",
         "open*",
@@ -106,9 +116,9 @@ async fn a_search_finds_what_contains_the_text_and_nothing_else() {
     ];
     for text in texts {
         let expected: BTreeSet<String> = names
-            .into_iter()
+            .iter()
             .filter(|name| fold(name).contains(&fold(text)))
-            .map(str::to_owned)
+            .map(|&name| name.to_owned())
             .collect();
         assert_eq!(found(&alice, text).await, expected, "{text:?}");
     }
@@ -137,6 +147,12 @@ async fn a_search_follows_renames_and_deletes() {
         .await
         .data();
     assert_eq!(found(&alice, "second").await, BTreeSet::new());
+    // What searches know of the names is older than these.
+    for name in ["qj", "ж", "qjqjqjqj"] {
+        alice.create(name).await;
+        let found = found(&alice, name).await;
+        assert!(found.contains(name), "{name} is not found");
+    }
 }
 
 /// A term that many names contain is served by walking the ordered index; the answer is the same.

@@ -548,3 +548,42 @@ async fn a_resolve_that_is_long_in_committing_is_counted_though_later_ones_were_
         sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[derive(QueryableByName)]
+struct Transactions {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    begun: i64,
+}
+
+#[tokio::test]
+async fn a_resolve_is_one_transaction_and_counting_uses_is_one_a_second_for_all() {
+    const RESOLVES: i64 = 100;
+    let alone = Alone::start(&["autovacuum = off"]).await;
+    let (alice, runtime) = (alone.server.editor("alice"), alone.server.runtime());
+    let id = alice.create("key").await;
+    let resolve = async || {
+        let consumer = json!({ "kind": "WORKFLOW", "externalId": "w" });
+        let input = json!({ "credentialId": id, "consumer": consumer });
+        runtime.mutate("resolveCredential", input).await.data();
+    };
+    resolve().await;
+    let mut connection = alone.connect();
+    // Only a transaction that writes takes a number.
+    let mut begun = || -> i64 {
+        let query = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS begun";
+        let row: Transactions = diesel::sql_query(query)
+            .get_result(&mut connection)
+            .unwrap();
+        row.begun
+    };
+    let (before, started) = (begun(), Instant::now());
+    for _ in 0..RESOLVES {
+        resolve().await;
+    }
+    let written = begun() - before;
+    let seconds = i64::try_from(started.elapsed().as_secs()).unwrap();
+    assert!(
+        (RESOLVES..=RESOLVES + seconds + 2).contains(&written),
+        "{written} transactions in {seconds} s"
+    );
+}

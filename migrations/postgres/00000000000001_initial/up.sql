@@ -1,8 +1,6 @@
 -- Times are microseconds since 1970-01-01T00:00:00Z. IDs are the 16 bytes of a UUID of version 7, so that they sort by time.
 -- Text is ordered by its bytes (COLLATE "C"), as SQLite orders it.
 
-CREATE EXTENSION IF NOT EXISTS pg_trgm;
-
 CREATE TABLE keyring (
     deployment_id bytea NOT NULL PRIMARY KEY CHECK (length(deployment_id) = 16),
     -- Never more than one row.
@@ -61,7 +59,20 @@ CREATE TABLE credentials (
 CREATE INDEX credentials_by_creation ON credentials (created_at_us, id);
 CREATE INDEX credentials_by_update ON credentials (updated_at_us, id);
 CREATE INDEX credentials_by_owner ON credentials (owner_id, name_key);
-CREATE INDEX credential_trigrams ON credentials USING gin (name_key gin_trgm_ops);
+
+-- All parts of a name that are one, two or three characters long: what the names that hold a term have. The trigrams of the extension
+-- pg_trgm are of words alone: they do not tell that no name has the `y-a` of `key-api`, and all names with a `key` and an `api` are gone
+-- through. What builds indexes has another search path than the server: nothing is found by it here. The cost keeps the planner from
+-- calling it for every row.
+CREATE FUNCTION credential_ngrams(name text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 10000
+    AS $$
+        SELECT ARRAY(
+            SELECT DISTINCT pg_catalog.substr(name, place, size)
+            FROM pg_catalog.generate_series(1, pg_catalog.length(name)) AS place, pg_catalog.generate_series(1, 3) AS size
+        )
+    $$;
+CREATE INDEX credentials_by_ngram ON credentials USING gin (credential_ngrams(name_key));
 
 -- What became of IDs that workflows may still hold. Never pruned.
 CREATE TABLE deleted_credentials (

@@ -34,7 +34,7 @@ are neither shown nor sent anywhere), and credentials of stdio servers, which ta
 not needed. A file in which it knows nothing again is told, and is no finding.
 
 With --declare, each model and each MCP server becomes a consumer under the name FILE#NAME, in which FILE is the path below \
-the present directory, or all of it, and NAME may be a place in a list. A credential is then not deleted while it is in use, unless by force. What a consumer no longer uses \
+the present directory, or all of it. In a list, a server without a name has its host for one. A credential is then not deleted while it is in use, unless by force. What a consumer no longer uses \
 is withdrawn with it; one that was renamed or taken out of a file stays declared until it is withdrawn by its old name:
 
     credence check --declare --consumer-prefix team/repo: --withdraw team/repo:old.yaml#model workflows/*.yaml

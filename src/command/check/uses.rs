@@ -7,6 +7,7 @@
 use credence::types::consumer::ConsumerKind;
 use credence::types::credential::Credential;
 use credence::types::id::Id;
+use reqwest::Url;
 
 use super::document::{Node, Place};
 use super::finding::visible;
@@ -60,13 +61,13 @@ pub fn uses(root: Node<'_>) -> Option<Vec<Use>> {
     let mut uses = Vec::new();
     if let Some(items) = root.items() {
         for (index, item) in items.enumerate() {
-            server(item, &index.to_string(), &format!("[{index}]"), &mut uses);
+            server(item, Entry::Index(index), &format!("[{index}]"), &mut uses);
         }
         return (!uses.is_empty()).then_some(uses);
     }
     models(root, &mut uses);
     if root.get("transport").is_some() {
-        server(root, "0", "", &mut uses);
+        server(root, Entry::Index(0), "", &mut uses);
     }
     servers(root, "", &mut uses);
     // Some editors keep theirs one level deeper.
@@ -104,63 +105,89 @@ fn servers(root: Node<'_>, above: &str, uses: &mut Vec<Use>) {
     for key in SERVER_LISTS {
         let Some(list) = root.get(key) else { continue };
         for (name, entry) in list.entries().unwrap_or_default() {
-            server(entry, name, &format!("{above}{key}.{name}"), uses);
+            let path = format!("{above}{key}.{name}");
+            server(entry, Entry::Key(name), &path, uses);
         }
         for (index, item) in list.items().into_iter().flatten().enumerate() {
-            server(
-                item,
-                &index.to_string(),
-                &format!("{above}{key}[{index}]"),
-                uses,
-            );
+            let path = format!("{above}{key}[{index}]");
+            server(item, Entry::Index(index), &path, uses);
         }
     }
 }
 
-/// An entry of a list of MCP servers. `fallback` names it when it does not name itself.
-fn server(entry: Node<'_>, fallback: &str, path: &str, uses: &mut Vec<Use>) {
-    let transport = entry.get("transport").or_else(|| entry.get("type"));
+/// Where an entry stands among others.
+#[derive(Clone, Copy)]
+enum Entry<'a> {
+    /// Under this key.
+    Key(&'a str),
+    /// At this place of a list.
+    Index(usize),
+}
+
+/// The name of an entry: its own, or that of its key. In a list, it is the host of its server: a place is another one's when an entry
+/// before is taken out.
+fn name_of(node: Node<'_>, entry: Entry<'_>) -> String {
+    let own = node.get("name").and_then(Node::text).map(str::to_owned);
+    own.unwrap_or_else(|| match entry {
+        Entry::Key(key) => key.to_owned(),
+        Entry::Index(index) => host(node).unwrap_or_else(|| index.to_string()),
+    })
+}
+
+/// The host and the port of an entry's URL. What else is in it may be a secret, the path too.
+fn host(node: Node<'_>) -> Option<String> {
+    let url = Url::parse(node.get("url")?.text()?).ok()?;
+    let host = url.host_str()?;
+    let port = url
+        .port()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    Some(format!("{host}{port}"))
+}
+
+/// An entry of a list of MCP servers.
+fn server(node: Node<'_>, entry: Entry<'_>, path: &str, uses: &mut Vec<Use>) {
+    let transport = node.get("transport").or_else(|| node.get("type"));
     let transport = transport.and_then(Node::text).map(str::to_lowercase);
-    let has_url = entry.get("url").is_some();
+    let has_url = node.get("url").is_some();
     let is_stdio = match &transport {
         Some(transport) => transport == "stdio",
-        None => entry.get("command").is_some() && !has_url,
+        None => node.get("command").is_some() && !has_url,
     };
     let found: Vec<(&str, Node<'_>)> = CREDENTIAL_KEYS
         .into_iter()
-        .filter_map(|key| Some((key, entry.get(key)?)))
+        .filter_map(|key| Some((key, node.get(key)?)))
         .collect();
     // What says nothing of a transport may be no MCP server at all.
     if found.is_empty() && transport.is_none() && !has_url && !is_stdio {
         return;
     }
-    let name = entry.get("name").and_then(Node::text).unwrap_or(fallback);
+    let name = name_of(node, entry);
     let dot = if path.is_empty() { "" } else { "." };
     let mut add = |key: &str, place: Place, what: What| {
         uses.push(Use {
             kind: ConsumerKind::HttpMcpServer,
-            name: name.to_owned(),
+            name: name.clone(),
             path: visible(&format!("{path}{dot}{key}")),
             place,
             what,
         });
     };
     if found.is_empty() {
-        add(CREDENTIAL_KEYS[0], entry.place(), What::Nothing);
+        add(CREDENTIAL_KEYS[0], node.place(), What::Nothing);
     }
-    for (key, node) in found {
-        let what = match what(node) {
+    for (key, found) in found {
+        let what = match what(found) {
             What::Nothing => What::Nothing,
             _ if is_stdio => What::OfStdio,
             what => what,
         };
-        add(key, node.place(), what);
+        add(key, found.place(), what);
     }
-    let headers = entry.get("headers").and_then(Node::entries);
-    for (header, node) in headers.unwrap_or_default() {
+    let headers = node.get("headers").and_then(Node::entries);
+    for (header, value) in headers.unwrap_or_default() {
         let is_secret = SECRET_HEADERS.contains(&header.to_lowercase().as_str());
-        if is_secret && node.text().is_some_and(|text| !is_computed(text)) {
-            add(&format!("headers.{header}"), node.place(), What::Header);
+        if is_secret && value.text().is_some_and(|text| !is_computed(text)) {
+            add(&format!("headers.{header}"), value.place(), What::Header);
         }
     }
 }

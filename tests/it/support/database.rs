@@ -89,21 +89,14 @@ pub fn database(data_directory: &Path) -> Database {
 /// The URL of the server that the tests share: the one that `CREDENCE_TEST_DATABASE_URL` names, or one that is made for the run.
 fn shared_url() -> &'static str {
     static SHARED: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
-    let (url, _cluster) = SHARED.get_or_init(|| {
-        let (url, cluster) = match std::env::var("CREDENCE_TEST_DATABASE_URL") {
+    let (url, _cluster) =
+        SHARED.get_or_init(|| match std::env::var("CREDENCE_TEST_DATABASE_URL") {
             Ok(url) => (url, None),
             Err(_unset) => {
                 let cluster = Cluster::start(&[]).unwrap_or_else(|why| skip(&why));
                 (cluster.url(), Some(cluster))
             }
-        };
-        // The schemas of all tests share it.
-        PgConnection::establish(&url)
-            .unwrap()
-            .batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
-            .unwrap();
-        (url, cluster)
-    });
+        });
     url
 }
 

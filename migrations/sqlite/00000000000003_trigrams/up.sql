@@ -1,1 +1,0 @@
--- SQLite's index of trigrams is one of all characters already.
