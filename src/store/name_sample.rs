@@ -145,13 +145,14 @@ impl Sample {
     }
 
     /// The share of the names that have a trigram. One that the sample does not have is not taken for one that no name has.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a sample has a few thousand names"
-    )]
     fn share(&self, trigram: &str) -> f64 {
-        (self.count(trigram) as f64).max(0.5) / (self.names.len() as f64).max(1.0)
+        number(self.count(trigram)).max(0.5) / number(self.names.len()).max(1.0)
     }
+}
+
+/// A number of sampled names, of which there are thousands.
+fn number(names: usize) -> f64 {
+    u32::try_from(names).map_or(f64::INFINITY, f64::from)
 }
 
 /// The trigrams of a text, in its order.
