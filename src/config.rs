@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -14,6 +15,7 @@ use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
 use crate::crypto::token_key::RsaAlgorithm;
 use crate::data_directory::DATABASE_FILE;
 use crate::failure::{Failure, FailureKind};
+use crate::http::public_url::PublicUrl;
 use crate::store::connection::Database;
 use crate::store::postgres::PostgresUrl;
 use crate::store::postgres_route::Protection;
@@ -197,12 +199,42 @@ pub struct ServeSettings {
         value_parser = parse_origin
     )]
     pub cors_origin: Vec<HeaderValue>,
+    /// How people sign in.
+    #[command(flatten)]
+    pub sign_in: SignInSettings,
     /// Tell nobody what the schema is
     #[arg(long, env = "CREDENCE_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     pub no_introspection: bool,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub tokens: TokenSettings,
+}
+
+/// How people sign in to the pages.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Pages and sign-in")]
+pub struct SignInSettings {
+    /// Where browsers reach the server, when that is not the address it listens at: an origin with https, behind a proxy that terminates
+    /// TLS. Sessions count only for pages of this origin
+    #[arg(long, env = "CREDENCE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
+    /// How long one who signed in stays so at most; a token's end comes first: 1m to 24h
+    #[arg(
+        long,
+        env = "CREDENCE_SESSION_TTL",
+        default_value = "8h",
+        value_name = "DURATION",
+        value_parser = parse_session_ttl
+    )]
+    pub session_ttl: Duration,
+}
+
+/// Reads how long sessions last.
+fn parse_session_ttl(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|ttl| (Duration::from_mins(1)..=Duration::from_hours(24)).contains(ttl))
+        .ok_or_else(|| "write 1m to 24h, such as 8h".to_owned())
 }
 
 /// Whose tokens are accepted. Without a key, the server is in local mode and signs its own.

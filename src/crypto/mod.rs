@@ -7,6 +7,7 @@ pub mod local_token;
 pub mod master_key;
 pub mod random;
 pub mod seal;
+pub mod session;
 pub mod token;
 mod token_header;
 pub mod token_key;

@@ -87,6 +87,8 @@ pub struct VerifiedToken {
     pub scopes: ScopeSet,
     /// When it was issued: the `iat` claim, in seconds.
     pub issued_at_seconds: i64,
+    /// When it expires: the `exp` claim, in seconds.
+    pub expires_at_seconds: i64,
     /// Until when it is accepted: the `exp` claim and the leeway, in seconds.
     pub accepted_until_seconds: i64,
     /// The only credentials that it resolves; `None` for all.
@@ -171,6 +173,7 @@ impl TokenVerifier {
             },
             scopes: ScopeSet::parse(claims.scope.as_deref().unwrap_or_default()),
             issued_at_seconds: claims.iat.0,
+            expires_at_seconds: claims.exp.0,
             accepted_until_seconds: claims.exp.0.saturating_add(self.leeway_seconds),
             credential_ids: claims
                 .credential_ids
