@@ -10,7 +10,7 @@ use super::caller::Caller;
 use super::error::Error;
 use super::{Domain, Request};
 use crate::crypto::session::{RowKey, generate_secret, hash_secret, is_authentic};
-use crate::crypto::token::VerifiedToken;
+use crate::crypto::token::{TokenProblem, VerifiedToken};
 use crate::store::error::{Cause, StoreError};
 use crate::store::{session, user};
 use crate::types::clock::Timestamp;
@@ -52,11 +52,16 @@ impl Domain {
         token: &str,
         request_id: Id<Request>,
     ) -> Result<SignedIn, AuthenticationError> {
+        let now = self.clock.now();
         let token = self
             .tokens
-            .verify(token, self.clock.now())
+            .verify(token, now)
             .map_err(AuthenticationError::Token)?;
         let ends_at_seconds = token.expires_at_seconds;
+        // The leeway of tokens is for the issuer's clock: the end of a session is read on ours.
+        if ends_at_seconds <= now.seconds() {
+            return Err(AuthenticationError::Token(TokenProblem::Expired));
+        }
         self.sign_in(token, Some(ends_at_seconds), None, request_id)
             .await
     }

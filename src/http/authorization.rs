@@ -65,14 +65,19 @@ pub async fn verify_session(
 
 /// The answer to one who is not authenticated. The log is told the reason.
 pub fn refusal(error: AuthenticationError, id: Id<domain::Request>) -> Failure {
-    let reason = match error {
+    match error {
         AuthenticationError::Failed(error) => return failure_of(error),
-        AuthenticationError::Token(problem) => problem.as_str(),
-        AuthenticationError::RemovedUser => "removed_user",
-        AuthenticationError::Session => "session",
-        AuthenticationError::Code => "code",
-    };
-    tracing::info!(request_id = %id, reason, "a token, a session or a code was refused");
+        AuthenticationError::Token(problem) => {
+            tracing::info!(request_id = %id, reason = problem.as_str(), "a token was refused");
+        }
+        AuthenticationError::RemovedUser => {
+            tracing::info!(request_id = %id, reason = "removed_user", "a token was refused");
+        }
+        AuthenticationError::Session => tracing::info!(request_id = %id, "a session was refused"),
+        AuthenticationError::Code => {
+            tracing::info!(request_id = %id, "a one-time code was refused")
+        }
+    }
     Failure::Unauthenticated(Challenge::TokenInvalid)
 }
 
