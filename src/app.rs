@@ -26,6 +26,7 @@ use crate::http::public_url::PublicUrls;
 use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
+use crate::provider;
 use crate::store::connection::Database;
 use crate::store::error::StoreError;
 use crate::store::postgres_route::Protection;
@@ -93,6 +94,7 @@ impl App {
         let sign_in = SignIn {
             session_lifetime_seconds: i64::try_from(session_lifetime_seconds).unwrap_or(i64::MAX),
             codes,
+            provider: provider::id_token_rules(settings),
         };
         let (store, store_end) =
             Store::open(&database).map_err(|error| store_failure(&database, error))?;
@@ -120,6 +122,7 @@ impl App {
                 "where browsers reach the server is not known: name it with --public-url, such as https://credence.example.com"
             );
         }
+        let oidc_provider = provider::connect(settings, &public)?;
         let public_url = public.origin().map(str::to_owned);
         Ok(Self {
             listener,
@@ -127,6 +130,7 @@ impl App {
                 api,
                 &domain,
                 Browsers::new(public),
+                oidc_provider,
                 CrossOrigin::new(settings.cors_origin.clone()),
                 stopped,
             ),

@@ -2,6 +2,7 @@
 
 pub mod cursor;
 pub mod digest;
+pub mod id_token;
 pub mod keyring;
 pub mod local_token;
 pub mod master_key;

@@ -53,6 +53,10 @@ pub enum TokenProblem {
     NotYetValid,
     /// It lives longer than a token may.
     Lifetime,
+    /// It is an ID token of another sign-in.
+    Nonce,
+    /// The keys of its issuer cannot be used.
+    KeySet,
 }
 
 impl TokenProblem {
@@ -72,6 +76,8 @@ impl TokenProblem {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::Lifetime => "lifetime",
+            Self::Nonce => "nonce",
+            Self::KeySet => "key_set",
         }
     }
 }
@@ -200,9 +206,10 @@ struct Claims {
     credential_ids: Option<Vec<String>>,
 }
 
+/// The `aud` claim: one text, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+pub(super) enum Audience {
     One(String),
     Several(Vec<String>),
 }

@@ -33,8 +33,18 @@ pub enum AuthenticationError {
     Session,
     /// There is no such one-time code, or it was used, or has ended.
     Code,
+    /// The provider's ID token is good, and its claims allow nothing.
+    NoRights,
     /// It could not be found out.
     Failed(Error),
+}
+
+impl AuthenticationError {
+    /// Whether the token names a key that is not known.
+    #[must_use]
+    pub fn is_unknown_key(&self) -> bool {
+        matches!(self, Self::Token(TokenProblem::UnknownKey))
+    }
 }
 
 impl From<Error> for AuthenticationError {

@@ -12,6 +12,7 @@ pub mod credential_change;
 pub mod error;
 pub mod node;
 pub mod page;
+pub mod provider;
 pub mod reference;
 pub mod reference_use;
 pub mod resolve;

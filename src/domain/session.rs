@@ -9,6 +9,7 @@ use super::authentication::{AuthenticationError, check_removal};
 use super::caller::Caller;
 use super::error::Error;
 use super::{Domain, Request};
+use crate::crypto::id_token::IdTokenRules;
 use crate::crypto::session::{RowKey, generate_secret, hash_secret, is_authentic};
 use crate::crypto::token::{TokenProblem, VerifiedToken};
 use crate::store::error::{Cause, StoreError};
@@ -24,6 +25,8 @@ pub struct SignIn {
     pub session_lifetime_seconds: i64,
     /// In local mode, whose one-time codes are taken.
     pub codes: Option<CodeIssuer>,
+    /// What the ID tokens of the provider must be, when there is one.
+    pub provider: Option<IdTokenRules>,
 }
 
 /// Who makes the one-time codes of a data directory.
@@ -62,7 +65,7 @@ impl Domain {
         if ends_at_seconds <= now.seconds() {
             return Err(AuthenticationError::Token(TokenProblem::Expired));
         }
-        self.sign_in(token, Some(ends_at_seconds), None, request_id)
+        self.begin_session(token, Some(ends_at_seconds), None, request_id)
             .await
     }
 
@@ -102,7 +105,7 @@ impl Domain {
             accepted_until_seconds: i64::MAX,
             credential_ids: None,
         };
-        self.sign_in(granted, None, Some(code_hash), request_id)
+        self.begin_session(granted, None, Some(code_hash), request_id)
             .await
     }
 
@@ -156,7 +159,7 @@ impl Domain {
     }
 
     /// Makes a session of what was verified. The code that it was made of, if any, is used up with it, or not at all.
-    pub(super) async fn sign_in(
+    pub(super) async fn begin_session(
         &self,
         granted: VerifiedToken,
         ends_at_seconds: Option<i64>,

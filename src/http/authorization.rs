@@ -74,6 +74,10 @@ pub fn refusal(error: AuthenticationError, id: Id<domain::Request>) -> Failure {
             tracing::info!(request_id = %id, reason = "removed_user", "a token was refused");
         }
         AuthenticationError::Session => tracing::info!(request_id = %id, "a session was refused"),
+        AuthenticationError::NoRights => tracing::info!(
+            request_id = %id,
+            "an ID token allows nothing: have the provider put scopes into its claim `scope`, or roles into that of --oidc-role-claim"
+        ),
         AuthenticationError::Code => {
             tracing::info!(request_id = %id, "a one-time code was refused")
         }

@@ -13,6 +13,8 @@ pub struct Browsers {
     pub public: PublicUrls,
     /// The cookie of the session.
     pub(super) session: Cookie,
+    /// The cookie of a sign-in through a provider, while it is under way.
+    pub(super) attempt: Cookie,
 }
 
 impl Browsers {
@@ -21,6 +23,7 @@ impl Browsers {
     pub fn new(public: PublicUrls) -> Self {
         Self {
             session: Cookie::of_session(&public),
+            attempt: Cookie::of_attempt(&public),
             public,
         }
     }

@@ -1,5 +1,5 @@
-//! Cookies (RFC 6265, and its successor draft for `SameSite` and prefixes): one for the session. No script reads it, and no other site
-//! makes a browser send it.
+//! Cookies (RFC 6265, and its successor draft for `SameSite` and prefixes): one for the session, and one for a
+//! sign-in under way. No script reads them, and no other site makes a browser send that of the session.
 
 use poem::http::{HeaderMap, HeaderValue, header};
 
@@ -25,6 +25,22 @@ impl Cookie {
         } else {
             Self {
                 name: format!("credence-session-{}", public.port()),
+                attributes,
+            }
+        }
+    }
+
+    /// The cookie of a sign-in through a provider. It has to come along when the provider sends the browser back, which is another site.
+    pub fn of_attempt(public: &PublicUrls) -> Self {
+        let attributes = "HttpOnly; SameSite=Lax; Path=/login/oidc".to_owned();
+        if public.is_https() {
+            Self {
+                name: "__Secure-credence-attempt".to_owned(),
+                attributes: attributes + "; Secure",
+            }
+        } else {
+            Self {
+                name: format!("credence-attempt-{}", public.port()),
                 attributes,
             }
         }

@@ -16,6 +16,8 @@ mod header_deadline;
 mod health;
 mod json;
 mod linger;
+pub mod oidc;
+pub mod oidc_provider;
 mod pages;
 mod parameters;
 pub mod public_url;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 use browser::Browsers;
 use cross_origin::CrossOrigin;
+use oidc_provider::Provider;
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::{Response, Route};
 use tokio::sync::watch;
@@ -46,13 +49,16 @@ pub fn endpoint(
     api: Api,
     domain: &Arc<Domain>,
     browsers: Browsers,
+    provider: Option<Provider>,
     cross_origin: CrossOrigin,
     stop: watch::Receiver<bool>,
 ) -> Endpoint {
     let browsers = Arc::new(browsers);
     let graphql =
         graphql::GraphqlEndpoint::new(api, Arc::clone(domain), Arc::clone(&browsers), stop);
-    let session = session::SessionEndpoint::new(Arc::clone(domain), browsers);
+    let provider = provider.map(Arc::new);
+    let oidc = oidc::OidcEndpoint::new(Arc::clone(domain), Arc::clone(&browsers), provider.clone());
+    let session = session::SessionEndpoint::new(Arc::clone(domain), browsers, provider);
     let routes = Route::new()
         .at("/graphql", graphql)
         .at("/session", session)
@@ -61,6 +67,9 @@ pub fn endpoint(
     let routes = pages::PATHS
         .iter()
         .fold(routes, |routes, path| routes.at(path, pages::Pages));
+    let routes = oidc::PATHS
+        .iter()
+        .fold(routes, |routes, path| routes.at(path, oidc.clone()));
     let door = door::Door::new(routes, Arc::clone(domain), cross_origin);
     Arc::new(ToDynEndpoint(door))
 }

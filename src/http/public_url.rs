@@ -36,13 +36,9 @@ impl FromStr for PublicUrl {
             "write https and a host, perhaps a port, no path, such as https://credence.example.com; http only for this machine".to_owned()
         };
         let (scheme, authority) = origin.split_once("://").ok_or_else(wrong)?;
-        let is_authority = !authority.is_empty()
-            && authority
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'));
         let is_https = scheme == "https";
         let allowed = is_https || scheme == "http" && is_loopback(authority);
-        if is_authority && allowed {
+        if is_authority(authority) && allowed {
             let default_port = if is_https { ":443" } else { ":80" };
             let origin = origin.strip_suffix(default_port).unwrap_or(&origin);
             Ok(Self {
@@ -53,6 +49,22 @@ impl FromStr for PublicUrl {
             Err(wrong())
         }
     }
+}
+
+/// Whether a URL leads over https, or to this machine.
+#[must_use]
+pub fn is_protected(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    is_authority(authority) && (scheme == "https" || scheme == "http" && is_loopback(authority))
+}
+
+/// Whether a text can be a host, perhaps with a port: no user, no password.
+fn is_authority(text: &str) -> bool {
+    let may_stand = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    !text.is_empty() && text.chars().all(may_stand)
 }
 
 /// Whether a host, perhaps with a port, is this machine.

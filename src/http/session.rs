@@ -13,6 +13,7 @@ use super::body::{check_content, read_body};
 use super::browser::Browsers;
 use super::door::request_id;
 use super::failure::Failure;
+use super::oidc_provider::Provider;
 use crate::domain;
 use crate::domain::Domain;
 use crate::domain::caller::Caller;
@@ -29,6 +30,7 @@ const METHODS: &str = "GET, HEAD, POST, DELETE";
 pub struct SessionEndpoint {
     domain: Arc<Domain>,
     browsers: Arc<Browsers>,
+    provider: Option<Arc<Provider>>,
 }
 
 /// What somebody signs in with: one of these.
@@ -70,8 +72,16 @@ struct Way<'a> {
 
 impl SessionEndpoint {
     /// An endpoint for browsers.
-    pub const fn new(domain: Arc<Domain>, browsers: Arc<Browsers>) -> Self {
-        Self { domain, browsers }
+    pub const fn new(
+        domain: Arc<Domain>,
+        browsers: Arc<Browsers>,
+        provider: Option<Arc<Provider>>,
+    ) -> Self {
+        Self {
+            domain,
+            browsers,
+            provider,
+        }
     }
 
     async fn answer(&self, mut request: Request) -> Result<Response, Failure> {
@@ -171,7 +181,11 @@ impl SessionEndpoint {
         let state = State {
             signed_in: person.is_some(),
             person,
-            ways: Ways { oidc: None },
+            ways: Ways {
+                oidc: self.provider.as_ref().map(|provider| Way {
+                    label: provider.label(),
+                }),
+            },
         };
         // It is made of texts: it can always be written.
         let body = serde_json::to_vec(&state).unwrap_or_default();
