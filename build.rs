@@ -14,17 +14,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// What stands in `web` and is no source of the pages: what a build makes, and the tests.
-const NO_SOURCES: [&str; 8] = [
+/// What stands in `web` and is no source of the pages: what a build makes, and what tests and measures them.
+const NO_SOURCES: [&str; 9] = [
     "dist",
     "generated",
     "node_modules",
     "test",
     "test-results",
-    "playwright-report",
+    "measure",
+    "screenshots",
     LOCK,
     STAMP,
 ];
+/// What the names of the settings of browser tests begin with.
+const TEST_SETTINGS: &str = "playwright";
 /// Keeps two builds from working in `web` at once.
 const LOCK: &str = ".build-lock";
 /// Holds the hash of the sources that `dist` was made of.
@@ -92,10 +95,9 @@ fn sources(web: &Path) -> io::Result<Vec<PathBuf>> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
             let is_source = folder != web
-                || !NO_SOURCES
-                    .iter()
-                    .any(|name| entry.file_name().to_str() == Some(*name));
+                || !NO_SOURCES.contains(&name.as_str()) && !name.starts_with(TEST_SETTINGS);
             if !is_source {
                 continue;
             }
