@@ -10,6 +10,7 @@ export class SessionHeader extends LitElement {
   declare failed: boolean;
 
   protected override createRenderRoot(): HTMLElement {
+    this.role = 'banner';
     this.replaceChildren();
     return this;
   }
