@@ -11,6 +11,7 @@ export class SessionHeader extends LitElement {
 
   protected override createRenderRoot(): HTMLElement {
     this.role = 'banner';
+    this.className = 'head';
     this.replaceChildren();
     return this;
   }
