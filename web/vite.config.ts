@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { TARGETS, local } from './build/settings.js';
-import { withoutFonts } from './build/without-fonts.js';
+import { explorerStyle } from './build/explorer-style.js';
 
 /** The pages. Everything is a file of its own: the policy of the server allows nothing inline. */
 export default defineConfig({
@@ -29,5 +29,5 @@ export default defineConfig({
       'react-style-singleton': fileURLToPath(new URL('src/graphiql/no-style.ts', import.meta.url)),
     },
   },
-  plugins: [withoutFonts()],
+  plugins: [explorerStyle()],
 });

@@ -1,8 +1,9 @@
 import { GraphiQL } from 'graphiql';
-import { type ReactElement, useEffect, useMemo, useState } from 'react';
+import { type ReactElement, useEffect, useMemo, useRef, useState } from 'react';
 import { loginUrl } from '../session/return-path.js';
 import { readSession } from '../session/session.js';
 import { SessionHeader } from '../session/session-header.js';
+import { keepAccessible } from './accessible.js';
 import { fetcherThatTells } from './fetcher.js';
 import { memoryStorage } from './memory-storage.js';
 
@@ -41,9 +42,12 @@ async function fillHeader(): Promise<void> {
 export function Explorer(): ReactElement {
   const [signedOut, setSignedOut] = useState(false);
   const fetcher = useMemo(() => fetcherThatTells(setSignedOut), []);
+  const place = useRef<HTMLDivElement>(null);
   useEffect(() => void fillHeader(), []);
+  useEffect(() => (place.current ? keepAccessible(place.current) : undefined), []);
   return (
-    <>
+    <div className="explorer" ref={place}>
+      <h1 className="visually-hidden">Explorer</h1>
       {signedOut && (
         <div className="alert page-alert" role="alert">
           <span>The server wants to know who asks.</span>
@@ -57,8 +61,9 @@ export function Explorer(): ReactElement {
         storage={memoryStorage}
         defaultQuery={FIRST_QUERY}
         shouldPersistHeaders={false}
+        forcedTheme="system"
         isHeadersEditorEnabled
       />
-    </>
+    </div>
   );
 }
