@@ -1,0 +1,61 @@
+import type { Page } from '@playwright/test';
+import { local } from '../build/settings.js';
+import { create, declare } from '../test/support/data.js';
+import type { Server } from '../test/support/server.js';
+import { expect, test } from '../test/support/test.js';
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: local(`../docs/screenshots/${name}.png`), caret: 'hide', animations: 'disabled' });
+}
+
+/** What a small team might have. Returns the ID of the one that is in use. */
+async function fill(server: Server, token: string): Promise<string> {
+  const bob = await server.token('bob', 'editor');
+  await create(server, token, 'MCP_CRM_TOKEN');
+  await create(server, bob, 'SUPPORT_PROVIDER_KEY');
+  await create(server, token, 'ANTHROPIC_STAGING_KEY');
+  const id = await create(server, token, 'OPENAI_PROD_API_KEY');
+  await declare(server, id, 'support');
+  return id;
+}
+
+test('the page of credentials', async ({ page, server, signIn }) => {
+  await fill(server, await signIn('alice', 'admin'));
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveCount(4);
+  await picture(page, 'credentials-light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await picture(page, 'credentials-dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Name', { exact: true }).fill('OPENAI_PROD_API_KEY');
+  await page.getByLabel('Value', { exact: true }).fill('not a real secret');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByLabel('Name', { exact: true })).toHaveAttribute('aria-invalid', 'true');
+  await picture(page, 'add');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Discard' }).click();
+
+  await page.getByRole('button', { name: 'Delete OPENAI_PROD_API_KEY' }).click();
+  await expect(page.getByLabel('Type OPENAI_PROD_API_KEY')).toBeVisible();
+  await picture(page, 'delete');
+});
+
+test('the picker', async ({ page, server, signIn }) => {
+  await fill(server, await signIn('alice', 'admin'));
+  await page.goto(`${server.url}/ui/picker-example`);
+  await page.getByRole('combobox').fill('key');
+  await expect(page.getByRole('option')).toHaveCount(3);
+  await page.keyboard.press('ArrowDown');
+  await picture(page, 'picker');
+});
+
+test('the explorer', async ({ page, server, signIn }) => {
+  await fill(server, await signIn('alice', 'admin'));
+  await page.goto(`${server.url}/graphiql`);
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  await page.getByRole('menuitem', { name: 'Credentials' }).click();
+  await expect(page.getByRole('region', { name: 'Result Window' })).toContainText('OPENAI_PROD_API_KEY');
+  await picture(page, 'graphiql');
+});
