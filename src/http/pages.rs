@@ -274,3 +274,29 @@ impl Endpoint for Pages {
         Ok(answered.unwrap_or_else(Failure::response))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_pages_says_how_to_get_them() {
+        let headers = HeaderMap::new();
+        for path in [
+            "/credentials",
+            "/login",
+            "/graphiql",
+            PICKER,
+            "/ui/assets/a.js",
+        ] {
+            let answered = answer(path, &headers, |_file| None);
+            let response = answered.unwrap_or_else(Failure::response);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(response.content_type(), Some("text/plain; charset=utf-8"));
+        }
+        assert!(MISSING.contains("npm") && MISSING.contains("cargo build"));
+        // The root leads there as always.
+        let root = answer("/", &headers, |_file| None).unwrap_or_else(Failure::response);
+        assert_eq!(root.status(), StatusCode::SEE_OTHER);
+    }
+}
