@@ -206,12 +206,8 @@ fn names(range: &str, encoding: &str) -> bool {
 /// Each representation has a tag of its own (RFC 9110, section 8.8.3.3): its hash.
 fn entity_tag(found: &EmbeddedFile) -> String {
     let hash = found.metadata.sha256_hash();
-    let digits: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("\"{digits}\"")
+    let (half, _rest) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    format!("\"{:032x}\"", u128::from_be_bytes(*half))
 }
 
 /// Whether a client has the representation with a tag already (RFC 9110, section 13.1.2).
