@@ -9,6 +9,9 @@ import { local } from '../../build/settings.js';
 const BINARY = process.env['CREDENCE_BINARY'] ?? local('../target/debug/credence');
 const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/;
 
+/** What the server inherits: none of the settings that a developer may have in the environment. */
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CREDENCE_')));
+
 export type Role = 'viewer' | 'editor' | 'admin' | 'runtime';
 
 interface Answer<Data> {
@@ -42,7 +45,7 @@ export class Server {
   async start(): Promise<void> {
     const listen = `127.0.0.1:${this.#port}`;
     const options = ['serve', '--data-dir', this.#directory, '--listen', listen, ...this.#options];
-    const child = spawn(BINARY, options, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(BINARY, options, { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.#port = await new Promise<number>((resolve, reject) => {
       let said = '';
@@ -78,7 +81,9 @@ export class Server {
 
   /** What a command of the server prints. */
   async command(...options: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(BINARY, [...options, '--data-dir', this.#directory]);
+    const { stdout } = await promisify(execFile)(BINARY, [...options, '--data-dir', this.#directory], {
+      env: ENVIRONMENT,
+    });
     return stdout.trim();
   }
 
