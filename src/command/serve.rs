@@ -1,5 +1,6 @@
 //! `credence serve`.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process;
 
@@ -11,8 +12,9 @@ use credence::types::clock::Clock;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
-use super::quoted;
+use super::{login_link, quoted};
 
 /// Serves until the process is told to stop.
 pub fn run(settings: &ServeSettings) -> Result<(), Failure> {
@@ -35,7 +37,8 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
         tracing::info!("stopped while starting");
         return Ok(());
     };
-    super::print(&greeting(&app, settings))?;
+    let link = one_time_link(&app, settings).await?;
+    super::print(&greeting(&app, settings, link.as_deref()))?;
     tracing::info!(address = %app.address, local_mode = app.is_local, "serving");
     app.serve(stop).await;
     tracing::info!("stopped");
@@ -65,13 +68,34 @@ async fn start(
     }
 }
 
-fn greeting(app: &App, settings: &ServeSettings) -> String {
+/// In local mode, a link for whoever sees the terminal. What goes into a file or another program holds none.
+async fn one_time_link(
+    app: &App,
+    settings: &ServeSettings,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    let origin = app.public_url.clone().filter(|_| app.is_local);
+    let (Some(origin), true) = (origin, std::io::stdout().is_terminal()) else {
+        return Ok(None);
+    };
+    let data = settings.data.clone();
+    let made = tokio::task::spawn_blocking(move || login_link::for_operator(&data, &origin)).await;
+    match made {
+        Ok(made) => made.map(Some),
+        Err(_panicked) => Ok(None),
+    }
+}
+
+fn greeting(app: &App, settings: &ServeSettings, link: Option<&String>) -> String {
     let address = app.address;
     let database = &app.database;
     let data_dir = quoted(&settings.data.data_dir);
-    let serving = format!(
+    let mut serving = format!(
         "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n"
     );
+    if let Some(public_url) = &app.public_url {
+        serving +=
+            &format!("The page is {public_url}/credentials, and GraphiQL {public_url}/graphiql.\n");
+    }
     if !app.is_local {
         return serving;
     }
@@ -81,11 +105,17 @@ fn greeting(app: &App, settings: &ServeSettings) -> String {
         Database::Postgres(_) => " --database-url \"$CREDENCE_DATABASE_URL\"",
     };
     let command = quoted(Path::new(&std::env::args_os().next().unwrap_or_default()));
+    let public_url = app.public_url.as_deref().unwrap_or_default();
+    let sign_in = link.map_or_else(
+        || format!("To sign in to the page, get a link that works once, within ten minutes:\n\n    {command} login-link --public-url {public_url} --data-dir {data_dir}{database}\n"),
+        |link| format!("Sign in to the page with this link, which works once, within ten minutes:\n\n    {link}\n\nAnother one: {command} login-link --public-url {public_url} --data-dir {data_dir}{database}\n"),
+    );
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
          database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
-         Next, in another terminal, make a token and ask who you are:\n\n    \
+         {sign_in}\n\
+         Or, in another terminal, make a token and ask who you are:\n\n    \
          TOKEN=$({command} token --sub \"$(id -un)\" --role admin --data-dir {data_dir}{database})\n    \
          curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\

@@ -1,0 +1,1 @@
+//! The pages: what is served where, with which headers.
