@@ -21,14 +21,15 @@ interface Answer<Data> {
 
 /** The server: a process, in a data directory of its own. */
 export class Server {
-  readonly #options: string[];
+  /** Those of the command line, beside the ones that each server has. They count from the next start on. */
+  readonly options: string[];
   readonly #directory: string;
   #port = 0;
   #process: ChildProcess | undefined;
 
   private constructor(directory: string, options: string[]) {
     this.#directory = directory;
-    this.#options = options;
+    this.options = options;
   }
 
   static async start(...options: string[]): Promise<Server> {
@@ -44,7 +45,7 @@ export class Server {
   /** Starts the process, at the same address as before when there was one. Resolves once it listens. */
   async start(): Promise<void> {
     const listen = `127.0.0.1:${this.#port}`;
-    const options = ['serve', '--data-dir', this.#directory, '--listen', listen, ...this.#options];
+    const options = ['serve', '--data-dir', this.#directory, '--listen', listen, ...this.options];
     const child = spawn(BINARY, options, { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.#port = await new Promise<number>((resolve, reject) => {
