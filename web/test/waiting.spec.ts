@@ -1,26 +1,6 @@
-import type { Page } from '@playwright/test';
 import { create, findByName } from './support/data.js';
 import { expect, test } from './support/test.js';
-
-/** Holds the requests that contain a text back until they are let go. */
-async function hold(page: Page, text: string): Promise<{ arrived: Promise<void>; letGo: () => Promise<void> }> {
-  let release = (): void => undefined;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  let arrive = (): void => undefined;
-  const arrived = new Promise<void>((resolve) => (arrive = resolve));
-  await page.route('**/graphql', async (route) => {
-    if (route.request().postData()?.includes(text)) {
-      arrive();
-      await released;
-    }
-    await route.continue();
-  });
-  const letGo = async (): Promise<void> => {
-    release();
-    await page.unrouteAll({ behavior: 'wait' });
-  };
-  return { arrived, letGo };
-}
+import { hold } from './support/timing.js';
 
 test('a rename is seen before the server has answered, and a form that is being sent cannot be left', async ({
   page,
