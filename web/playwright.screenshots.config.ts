@@ -6,5 +6,5 @@ export default defineConfig(tests, {
   testDir: 'screenshots',
   testMatch: '*.screenshot.ts',
   workers: 1,
-  use: { viewport: { width: 1100, height: 620 } },
+  use: { viewport: { width: 1160, height: 480 } },
 });

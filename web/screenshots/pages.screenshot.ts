@@ -1,11 +1,25 @@
-import type { Page } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { local } from '../build/settings.js';
 import { create, declare } from '../test/support/data.js';
 import type { Server } from '../test/support/server.js';
 import { expect, test } from '../test/support/test.js';
 
-async function picture(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: local(`../docs/screenshots/${name}.png`), caret: 'hide', animations: 'disabled' });
+interface Rectangle {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+async function picture(page: Page, name: string, clip?: Rectangle): Promise<void> {
+  const path = local(`../docs/screenshots/${name}.png`);
+  await page.screenshot({ path, caret: 'hide', animations: 'disabled', ...(clip ? { clip } : {}) });
+}
+
+/** The dialog, with some of the page around it. */
+async function pictureOfDialog(page: Page, dialog: Locator, name: string): Promise<void> {
+  const { x, y, width, height } = (await dialog.boundingBox())!;
+  await picture(page, name, { x: x - 40, y: y - 12, width: width + 80, height: height + 24 });
 }
 
 /** What a small team might have. Returns the ID of the one that is in use. */
@@ -33,13 +47,13 @@ test('the page of credentials', async ({ page, server, signIn }) => {
   await page.getByLabel('Value', { exact: true }).fill('not a real secret');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByLabel('Name', { exact: true })).toHaveAttribute('aria-invalid', 'true');
-  await picture(page, 'add');
+  await pictureOfDialog(page, page.getByRole('dialog'), 'add');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Discard' }).click();
 
   await page.getByRole('button', { name: 'Delete OPENAI_PROD_API_KEY' }).click();
   await expect(page.getByLabel('Type OPENAI_PROD_API_KEY')).toBeVisible();
-  await picture(page, 'delete');
+  await pictureOfDialog(page, page.getByRole('alertdialog'), 'delete');
 });
 
 test('the picker', async ({ page, server, signIn }) => {
@@ -53,9 +67,12 @@ test('the picker', async ({ page, server, signIn }) => {
 
 test('the explorer', async ({ page, server, signIn }) => {
   await fill(server, await signIn('alice', 'admin'));
+  await page.setViewportSize({ width: 860, height: 440 });
   await page.goto(`${server.url}/graphiql`);
-  await page.getByRole('button', { name: /^Execute query/ }).click();
-  await page.getByRole('menuitem', { name: 'Credentials' }).click();
-  await expect(page.getByRole('region', { name: 'Result Window' })).toContainText('OPENAI_PROD_API_KEY');
+  await page.getByRole('region', { name: 'Query Editor' }).getByText('totalCount').click();
+  await page.keyboard.press('Control+Enter');
+  await expect(page.getByRole('region', { name: 'Result Window' })).toContainText('ANTHROPIC_STAGING_KEY');
+  await page.mouse.move(0, 0);
+  await expect(page.locator('.CodeMirror-info')).toHaveCount(0);
   await picture(page, 'graphiql');
 });

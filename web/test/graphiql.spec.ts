@@ -28,6 +28,29 @@ async function run(page: Page, operation: string): Promise<void> {
   await page.keyboard.press('Control+Enter');
 }
 
+/** Resolves to the address of the WebSocket on which the server has begun a subscription: it answers a ping in its turn. */
+async function subscribed(page: Page): Promise<() => Promise<string>> {
+  let begin = (address: string): void => void address;
+  const begun = new Promise<string>((resolve) => (begin = resolve));
+  await page.routeWebSocket('**/graphql', (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      server.send(message);
+      if (message.toString().includes('"type":"subscribe"')) {
+        server.send('{"type":"ping"}');
+      }
+    });
+    server.onMessage((message) => {
+      if (message.toString().includes('"type":"pong"')) {
+        begin(socket.url());
+      } else {
+        socket.send(message);
+      }
+    });
+  });
+  return () => begun;
+}
+
 test('the explorer runs a query by the session', async ({ page, server, signIn }) => {
   await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
   await page.goto(`${server.url}/graphiql`);
@@ -54,13 +77,10 @@ test('the explorer knows the schema', async ({ page, server, signIn }) => {
 
 test('the explorer follows a subscription over a WebSocket, by the session', async ({ page, server, signIn }) => {
   const token = await signIn('alice', 'editor');
+  const begun = await subscribed(page);
   await page.goto(`${server.url}/graphiql`);
-  const opened = page.waitForEvent('websocket');
   await run(page, SUBSCRIPTION);
-  const socket = await opened;
-  expect(socket.url()).toBe(`${server.url.replace('http', 'ws')}/graphql`);
-  await socket.waitForEvent('framesent', (frame) => frame.payload.toString().includes('"subscribe"'));
-  // The server answers a ping after it has begun what was asked before it.
+  expect(await begun()).toBe(`${server.url.replace('http', 'ws')}/graphql`);
   await create(server, token, 'SEEN');
   await expect(result(page)).toContainText('"name": "SEEN"');
   await expect(result(page)).toContainText('CREDENTIAL_CREATED');
@@ -68,6 +88,7 @@ test('the explorer follows a subscription over a WebSocket, by the session', asy
 
 test('one who is not signed in is shown the way, and may use a header instead', async ({ page, server }) => {
   const token = await server.token('alice', 'editor');
+  const begun = await subscribed(page);
   await page.goto(`${server.url}/graphiql`);
   const alert = page.getByRole('alert').filter({ hasText: 'The server wants to know who asks.' });
   await expect(alert.getByRole('link', { name: 'Sign in' })).toHaveAttribute('href', '/login?return=%2Fgraphiql');
@@ -79,10 +100,8 @@ test('one who is not signed in is shown the way, and may use a header instead', 
   await expect(result(page)).toContainText('"subject": "alice"');
   await expect(alert).toBeHidden();
 
-  const opened = page.waitForEvent('websocket');
   await run(page, SUBSCRIPTION);
-  const socket = await opened;
-  await socket.waitForEvent('framesent', (frame) => frame.payload.toString().includes('"subscribe"'));
+  await begun();
   await create(server, token, 'BY_HEADER');
   await expect(result(page)).toContainText('"name": "BY_HEADER"');
 });

@@ -1,6 +1,8 @@
+import type { Request } from '@playwright/test';
 import { expectAccessible } from './support/accessibility.js';
 import { create, createMany, declare } from './support/data.js';
 import { expect, test } from './support/test.js';
+import { drawn, hold } from './support/timing.js';
 
 test('rows are loaded page by page, and the focus goes to the first new one', async ({ page, server, signIn }) => {
   await createMany(server, await signIn('alice', 'editor'), 120);
@@ -58,12 +60,18 @@ test('an answer that a later search overtook is dropped', async ({ page, server,
     }
     await route.continue().catch(() => undefined);
   });
+  const isFirst = (request: Request): boolean => request.postData()?.includes('"query":"FIRST"') ?? false;
+  const settled = Promise.race([
+    page.waitForEvent('requestfinished', isFirst),
+    page.waitForEvent('requestfailed', isFirst),
+  ]);
   await page.getByRole('searchbox').fill('FIRST');
   await holding;
   await page.getByRole('searchbox').fill('SECOND');
   await expect(page.getByRole('rowheader')).toHaveText(['SECOND']);
   release();
-  await page.unrouteAll({ behavior: 'wait' });
+  await settled;
+  await drawn(page);
   await expect(page.getByRole('rowheader')).toHaveText(['SECOND']);
 });
 
@@ -153,10 +161,14 @@ test('nothing jumps while the page loads', async ({ page, server, signIn }) => {
       }
     }).observe({ type: 'layout-shift', buffered: true });
   });
+  const held = await hold(page, 'FirstPage');
   await page.goto(`${server.url}/credentials`);
+  await held.arrived;
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
+  await drawn(page);
+  await held.letGo();
   await expect(page.getByRole('rowheader')).toHaveCount(50);
-  // Two frames on, what was drawn has been told to observers.
-  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  await drawn(page);
   const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
   expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.01);
 });

@@ -1,6 +1,10 @@
 const PROVIDER_PROBLEMS: Record<string, string> = {
+  provider_unavailable: 'Your provider does not answer. Try again later.',
   denied: 'Your provider did not let you in, or you went back.',
-  expired: 'Signing in took too long. Try again.',
+  expired: 'Signing in took too long, or began in another browser. Try again.',
+  refused: 'What your provider said about you is not valid here.',
+  no_rights: 'You are known, but may do nothing here. Ask whoever runs this server.',
+  unavailable: 'This server cannot sign you in at the moment. Try again later.',
 };
 
 /** What the part of the address after `#` says. */

@@ -146,7 +146,7 @@ export class LoginPage extends LitElement {
 
   #provider(label: string): TemplateResult {
     const target = `/login/oidc?return=${encodeURIComponent(returnPath(new URL(location.href)))}`;
-    return html`<p><a class="button primary wide" href=${target}>${label}</a></p>`;
+    return html`<p><a class="button primary wide" href=${target}>Sign in with ${label}</a></p>`;
   }
 
   #tokenForm(): TemplateResult {

@@ -9,6 +9,9 @@ import { local } from '../../build/settings.js';
 const BINARY = process.env['CREDENCE_BINARY'] ?? local('../target/debug/credence');
 const ADDRESS = /http:\/\/127\.0\.0\.1:(\d+)/;
 
+/** What the server inherits: none of the settings that a developer may have in the environment. */
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CREDENCE_')));
+
 export type Role = 'viewer' | 'editor' | 'admin' | 'runtime';
 
 interface Answer<Data> {
@@ -18,14 +21,15 @@ interface Answer<Data> {
 
 /** The server: a process, in a data directory of its own. */
 export class Server {
-  readonly #options: string[];
+  /** Those of the command line, beside the ones that each server has. They count from the next start on. */
+  readonly options: string[];
   readonly #directory: string;
   #port = 0;
   #process: ChildProcess | undefined;
 
   private constructor(directory: string, options: string[]) {
     this.#directory = directory;
-    this.#options = options;
+    this.options = options;
   }
 
   static async start(...options: string[]): Promise<Server> {
@@ -41,8 +45,8 @@ export class Server {
   /** Starts the process, at the same address as before when there was one. Resolves once it listens. */
   async start(): Promise<void> {
     const listen = `127.0.0.1:${this.#port}`;
-    const options = ['serve', '--data-dir', this.#directory, '--listen', listen, ...this.#options];
-    const child = spawn(BINARY, options, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const options = ['serve', '--data-dir', this.#directory, '--listen', listen, ...this.options];
+    const child = spawn(BINARY, options, { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.#port = await new Promise<number>((resolve, reject) => {
       let said = '';
@@ -78,7 +82,9 @@ export class Server {
 
   /** What a command of the server prints. */
   async command(...options: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(BINARY, [...options, '--data-dir', this.#directory]);
+    const { stdout } = await promisify(execFile)(BINARY, [...options, '--data-dir', this.#directory], {
+      env: ENVIRONMENT,
+    });
     return stdout.trim();
   }
 
