@@ -17,12 +17,16 @@ use crate::crypto::token_key::TokenKeys;
 use crate::data_directory::{DataDirectory, DataDirectoryLock, read_key_file, read_secret_file};
 use crate::domain::Domain;
 use crate::domain::reference_use::UseCounter;
+use crate::domain::session::{CodeIssuer, SignIn};
 use crate::failure::{Failure, FailureKind};
 use crate::graphql::execution::Api;
+use crate::http::browser::Browsers;
 use crate::http::cross_origin::CrossOrigin;
+use crate::http::public_url::PublicUrls;
 use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
+use crate::provider;
 use crate::store::connection::Database;
 use crate::store::error::StoreError;
 use crate::store::postgres_route::Protection;
@@ -49,6 +53,8 @@ pub struct App {
     stop: watch::Sender<bool>,
     /// The address that it listens at.
     pub address: SocketAddr,
+    /// Where browsers reach it, without a `/` at its end; `None` when nobody knows.
+    pub public_url: Option<String>,
     /// Whether it signs its own tokens.
     pub is_local: bool,
     /// Where its data is.
@@ -78,18 +84,25 @@ impl App {
             DataDirectory::open(&settings.data.data_dir)?.touch_database()?;
         }
         let keyring = Arc::new(open_keyring(&database, &master_key)?);
-        let (tokens, removal_leeway_seconds) = token_verifier(
+        let (tokens, codes, removal_leeway_seconds) = token_verifier(
             &settings.tokens,
             issuer_keys,
             &settings.data.data_dir,
             &keyring,
         )?;
+        let session_lifetime_seconds = settings.sign_in.session_ttl.as_secs();
+        let sign_in = SignIn {
+            session_lifetime_seconds: i64::try_from(session_lifetime_seconds).unwrap_or(i64::MAX),
+            codes,
+            provider: provider::id_token_rules(settings),
+        };
         let (store, store_end) =
             Store::open(&database).map_err(|error| store_failure(&database, error))?;
         let domain = Arc::new(Domain::new(
             store,
             keyring,
             tokens,
+            sign_in,
             clock,
             removal_leeway_seconds,
         ));
@@ -103,11 +116,21 @@ impl App {
             .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
         let (stop, stopped) = watch::channel(false);
         let address = listener.local_addr().unwrap_or(settings.listen);
+        let public = PublicUrls::new(settings.sign_in.public_url.clone(), address);
+        if public.origin().is_none() {
+            tracing::warn!(
+                "where browsers reach the server is not known: name it with --public-url, such as https://credence.example.com"
+            );
+        }
+        let oidc_provider = provider::connect(settings, &public)?;
+        let public_url = public.origin().map(str::to_owned);
         Ok(Self {
             listener,
             endpoint: http::endpoint(
                 api,
                 &domain,
+                Browsers::new(public),
+                oidc_provider,
                 CrossOrigin::new(settings.cors_origin.clone()),
                 stopped,
             ),
@@ -116,6 +139,7 @@ impl App {
             store_end,
             lock,
             address,
+            public_url,
             is_local,
             database,
         })
@@ -269,24 +293,25 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// The verifier of tokens, and how long after a user's removal tokens that were issued to them are still refused, in seconds: in local
-/// mode the issuer's clock is ours.
+/// The verifier of tokens; in local mode, who makes one-time codes; and how long after a user's removal tokens that were issued to them are
+/// still refused, in seconds: in local mode the issuer's clock is ours.
 fn token_verifier(
     settings: &TokenSettings,
     issuer_keys: Option<(TokenKeys, String)>,
     data_directory: &Path,
     keyring: &Keyring,
-) -> Result<(TokenVerifier, i64), Failure> {
+) -> Result<(TokenVerifier, Option<CodeIssuer>, i64), Failure> {
     let audience = settings.jwt_audience.clone();
     let leeway_seconds = settings.jwt_leeway_seconds;
-    let (keys, issuer, removal_leeway_seconds) = if let Some((keys, issuer)) = issuer_keys {
-        (keys, issuer, leeway_seconds)
-    } else {
-        let keys = SigningKey::create(&DataDirectory::open(data_directory)?)?.token_keys()?;
-        (keys, local_mode::issuer(keyring.deployment_id()), 0)
-    };
-    let verifier = TokenVerifier::new(keys, issuer, audience, leeway_seconds);
-    Ok((verifier, removal_leeway_seconds))
+    if let Some((keys, issuer)) = issuer_keys {
+        let verifier = TokenVerifier::new(keys, issuer, audience, leeway_seconds);
+        return Ok((verifier, None, leeway_seconds));
+    }
+    let key = SigningKey::create(&DataDirectory::open(data_directory)?)?;
+    let codes = local_mode::code_issuer(&key, keyring.deployment_id())?;
+    let issuer = codes.issuer.clone();
+    let verifier = TokenVerifier::new(key.token_keys()?, issuer, audience, leeway_seconds);
+    Ok((verifier, Some(codes), 0))
 }
 
 /// The keys and the name of the issuer, when one is configured.

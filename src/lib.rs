@@ -33,5 +33,7 @@ pub mod keyring_start;
 #[cfg(feature = "server")]
 pub mod local_mode;
 #[cfg(feature = "server")]
+pub mod provider;
+#[cfg(feature = "server")]
 pub mod store;
 pub mod types;

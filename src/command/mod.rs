@@ -3,7 +3,9 @@
 mod backup;
 mod check;
 mod copy;
+mod grant;
 mod keys;
+mod login_link;
 mod migrate;
 mod remote;
 mod run;
@@ -45,6 +47,8 @@ enum Command {
     Serve(ServeSettings),
     /// Local mode: print a token, signed with the key of the data directory
     Token(token::TokenArguments),
+    /// Local mode: print a link that somebody can sign in to the pages with, once, within ten minutes
+    LoginLink(login_link::LoginLinkArguments),
     /// Print the GraphQL schema
     Schema,
     /// Bring the database to this version, and stop
@@ -89,6 +93,7 @@ impl CommandLine {
         match self.command {
             Command::Serve(settings) => serve::run(&settings),
             Command::Token(arguments) => token::run(&arguments),
+            Command::LoginLink(arguments) => login_link::run(&arguments),
             Command::Schema => schema::run(),
             Command::Migrate(arguments) => migrate::run(&arguments),
             Command::Backup(arguments) => backup::run(&arguments),

@@ -11,14 +11,14 @@ use credence::client::{
 };
 use credence::config::DataSettings;
 use credence::crypto::local_token::LocalGrant;
-use credence::crypto::token::is_subject;
 use credence::data_directory::{DataDirectory, read_key_file, read_secret_file};
 use credence::failure::{Failure, FailureKind};
 use credence::local_mode::issue_token;
 use credence::types::clock::Clock;
 use credence::types::scope::Scope;
-use rustix::process::getuid;
 use zeroize::Zeroizing;
+
+use super::grant::operator;
 
 /// The token, when it is not in a file. It is no option: who lists the processes of a machine sees their arguments.
 const TOKEN_VARIABLE: &str = "CREDENCE_TOKEN";
@@ -157,15 +157,6 @@ impl Remote {
 
 fn wrong_file(path: &Path, problem: SettingsProblem) -> Failure {
     Failure::configuration(format!("{} cannot be used: {problem}", path.display()))
-}
-
-/// Who the command's own token speaks for: the user of the operating system, as the log-in named them.
-fn operator() -> String {
-    let named = ["LOGNAME", "USER"].into_iter().find_map(|variable| {
-        let name = env::var(variable).ok();
-        name.filter(|name| is_subject(name))
-    });
-    named.unwrap_or_else(|| format!("uid-{}", getuid().as_raw()))
 }
 
 /// Runs what a client asks, on this thread.

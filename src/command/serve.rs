@@ -1,5 +1,6 @@
 //! `credence serve`.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process;
 
@@ -11,8 +12,9 @@ use credence::types::clock::Clock;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
-use super::quoted;
+use super::{login_link, quoted};
 
 /// Serves until the process is told to stop.
 pub fn run(settings: &ServeSettings) -> Result<(), Failure> {
@@ -35,7 +37,8 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
         tracing::info!("stopped while starting");
         return Ok(());
     };
-    super::print(&greeting(&app, settings))?;
+    let link = one_time_link(&app, settings).await?;
+    super::print(&greeting(&app, settings, link.as_deref()))?;
     tracing::info!(address = %app.address, local_mode = app.is_local, "serving");
     app.serve(stop).await;
     tracing::info!("stopped");
@@ -65,32 +68,73 @@ async fn start(
     }
 }
 
-fn greeting(app: &App, settings: &ServeSettings) -> String {
+/// In local mode, a link for whoever sees the terminal. What goes into a file or another program holds none.
+async fn one_time_link(
+    app: &App,
+    settings: &ServeSettings,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    let origin = app.public_url.clone().filter(|_| app.is_local);
+    let (Some(origin), true) = (origin, std::io::stdout().is_terminal()) else {
+        return Ok(None);
+    };
+    let data = settings.data.clone();
+    let made = tokio::task::spawn_blocking(move || login_link::for_operator(&data, &origin)).await;
+    match made {
+        Ok(made) => made.map(Some),
+        Err(_panicked) => Ok(None),
+    }
+}
+
+fn greeting(app: &App, settings: &ServeSettings, link: Option<&String>) -> String {
     let address = app.address;
     let database = &app.database;
-    let data_dir = quoted(&settings.data.data_dir);
+    let pages = app
+        .public_url
+        .as_ref()
+        .map(|url| format!("The page is at {url}/credentials, and GraphiQL at {url}/graphiql.\n"));
     let serving = format!(
-        "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n"
+        "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n{}",
+        pages.unwrap_or_default()
     );
     if !app.is_local {
         return serving;
     }
+    let data_dir = quoted(&settings.data.data_dir);
     // The URL itself is not repeated: it may hold a password.
-    let database = match database {
-        Database::Sqlite(_) => "",
-        Database::Postgres(_) => " --database-url \"$CREDENCE_DATABASE_URL\"",
+    let data = match database {
+        Database::Sqlite(_) => format!("--data-dir {data_dir}"),
+        Database::Postgres(_) => {
+            format!("--data-dir {data_dir} --database-url \"$CREDENCE_DATABASE_URL\"")
+        }
     };
     let command = quoted(Path::new(&std::env::args_os().next().unwrap_or_default()));
+    let sign_in = sign_in(app, link, &command, &data);
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
          database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
-         Next, in another terminal, make a token and ask who you are:\n\n    \
-         TOKEN=$({command} token --sub \"$(id -un)\" --role admin --data-dir {data_dir}{database})\n    \
+         {sign_in}\n\
+         To use the API, in another terminal, make a token and ask who you are:\n\n    \
+         TOKEN=$({command} token --sub \"$(id -un)\" --role admin {data})\n    \
          curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"
     )
+}
+
+/// How to get to the page: by the link, or by the command that makes one.
+fn sign_in(app: &App, link: Option<&String>, command: &str, data: &str) -> String {
+    let public_url = app.public_url.as_deref().unwrap_or_default();
+    let make = format!("{command} login-link --public-url {public_url} {data}");
+    match link {
+        Some(link) => format!(
+            "To sign in to the page, follow this link. It works once, within ten minutes:\n\n    {link}\n\n\
+             Another one: {make}\n"
+        ),
+        None => format!(
+            "To sign in to the page, make a link that works once, within ten minutes:\n\n    {make}\n"
+        ),
+    }
 }
 
 /// Turns true at the first signal to stop. The second one ends the process at once.

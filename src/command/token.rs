@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use credence::config::DataSettings;
 use credence::crypto::local_token::LocalGrant;
-use credence::crypto::token::{TOKEN_LIFETIME_LIMIT_SECONDS, is_subject};
+use credence::crypto::token::TOKEN_LIFETIME_LIMIT_SECONDS;
 use credence::data_directory::DataDirectory;
 use credence::failure::{Failure, FailureKind};
 use credence::local_mode::issue_token;
 use credence::types::clock::Clock;
-use credence::types::scope::{Role, Scope, ScopeSet};
+
+use super::grant::{RoleArgument, check_subject, scopes};
 
 /// The arguments of `credence token`.
 #[derive(Args)]
@@ -40,28 +40,6 @@ pub struct TokenArguments {
     data: DataSettings,
 }
 
-#[derive(Clone, Copy)]
-struct RoleArgument(Role);
-
-impl ValueEnum for RoleArgument {
-    fn value_variants<'a>() -> &'a [Self] {
-        const ROLES: [RoleArgument; Role::ALL.len()] = {
-            let [viewer, editor, admin, runtime] = Role::ALL;
-            [
-                RoleArgument(viewer),
-                RoleArgument(editor),
-                RoleArgument(admin),
-                RoleArgument(runtime),
-            ]
-        };
-        &ROLES
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.as_str()).help(self.0.scopes().to_claim()))
-    }
-}
-
 /// Prints a token, alone, on standard output.
 pub fn run(arguments: &TokenArguments) -> Result<(), Failure> {
     let usage = |message: String| Failure::new(FailureKind::Usage, message);
@@ -69,14 +47,10 @@ pub fn run(arguments: &TokenArguments) -> Result<(), Failure> {
     if !(1..=TOKEN_LIFETIME_LIMIT_SECONDS).contains(&lifetime_seconds) {
         return Err(usage("--expires-in is 1s to 24h".to_owned()));
     }
-    if !is_subject(&arguments.sub) {
-        return Err(usage(
-            "--sub has 1 to 255 bytes, and no control characters".to_owned(),
-        ));
-    }
+    check_subject(&arguments.sub)?;
     let grant = LocalGrant {
         subject: &arguments.sub,
-        scopes: scopes(arguments)?,
+        scopes: scopes(arguments.role, &arguments.scope)?,
         lifetime_seconds,
     };
     let directory = DataDirectory::open(&arguments.data.data_dir)?;
@@ -88,23 +62,4 @@ pub fn run(arguments: &TokenArguments) -> Result<(), Failure> {
         Clock::system().now(),
     )?;
     super::print(&format!("{token}\n"))
-}
-
-fn scopes(arguments: &TokenArguments) -> Result<ScopeSet, Failure> {
-    let mut scopes = arguments
-        .role
-        .map(|role| role.0.scopes())
-        .unwrap_or_default();
-    for word in &arguments.scope {
-        let scope = Scope::ALL.into_iter().find(|scope| scope.as_str() == word);
-        let scope = scope.ok_or_else(|| {
-            let known = Scope::ALL.map(Scope::as_str).join(", ");
-            Failure::new(
-                FailureKind::Usage,
-                format!("there is no scope {word}: there are {known}"),
-            )
-        })?;
-        scopes = scopes.with([scope].into_iter().collect());
-    }
-    Ok(scopes)
 }

@@ -1,6 +1,6 @@
 //! The keyring: the keys that the server works with, each wrapped by the master key.
 //!
-//! One key, one job: values and cursors each have a key of their own, derived from a data key and the
+//! One key, one job: values, cursors and sessions each have a key of their own, derived from a data key and the
 //! deployment, so that rows copied into another deployment do not open there.
 
 use std::fmt;
@@ -11,6 +11,7 @@ use super::digest::derive_key;
 use super::master_key::MasterKey;
 use super::random;
 use super::seal::{SealError, SealingKey};
+use super::session::RowKey;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::keyring::{MasterKeyId, StoredKeyring, WrappedKey};
@@ -25,13 +26,14 @@ const VALUE_DOMAIN: &[u8] = b"credence/value/v1";
 const WRAP_PURPOSE: &str = "kek/wrap/v1";
 const VALUE_PURPOSE: &str = "cred/value/v1";
 const CURSOR_PURPOSE: &str = "cursor/v1";
+const SESSION_PURPOSE: &str = "session/v1";
 
 /// What a data key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyPurpose {
     /// It seals values.
     Value,
-    /// It authenticates cursors.
+    /// What authenticates cursors, and what authenticates sessions, are derived from it.
     Cursor,
 }
 
@@ -110,6 +112,7 @@ pub struct Keyring {
     deployment_id: [u8; 16],
     value_keys: Vec<(DataKeyId, SealingKey)>,
     cursor_key: Zeroizing<[u8; DATA_KEY_LENGTH_BYTES]>,
+    session_key: RowKey,
 }
 
 impl Keyring {
@@ -180,6 +183,7 @@ impl Keyring {
         }
         let mut value_keys = Vec::new();
         let mut cursor_key = None;
+        let mut session_key = None;
         for row in &stored.keys {
             let key = wrapping.open(
                 &row.wrapped,
@@ -203,6 +207,7 @@ impl Keyring {
                 }
                 Some(KeyPurpose::Cursor) => {
                     cursor_key = derive_key(&key, &deployment_id, CURSOR_PURPOSE);
+                    session_key = RowKey::derive(&key, &deployment_id, SESSION_PURPOSE);
                 }
                 None => return Err(KeyringError::Damaged),
             }
@@ -215,6 +220,7 @@ impl Keyring {
             deployment_id,
             value_keys,
             cursor_key: cursor_key.ok_or(KeyringError::Damaged)?,
+            session_key: session_key.ok_or(KeyringError::Damaged)?,
         })
     }
 
@@ -227,6 +233,12 @@ impl Keyring {
     /// The key that authenticates cursors.
     pub(super) fn cursor_key(&self) -> &[u8; DATA_KEY_LENGTH_BYTES] {
         &self.cursor_key
+    }
+
+    /// The key that authenticates sessions.
+    #[must_use]
+    pub const fn session_key(&self) -> &RowKey {
+        &self.session_key
     }
 
     /// Seals a value under the newest data key, bound to its credential.

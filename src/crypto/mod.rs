@@ -2,11 +2,13 @@
 
 pub mod cursor;
 pub mod digest;
+pub mod id_token;
 pub mod keyring;
 pub mod local_token;
 pub mod master_key;
 pub mod random;
 pub mod seal;
+pub mod session;
 pub mod token;
 mod token_header;
 pub mod token_key;

@@ -53,6 +53,10 @@ pub enum TokenProblem {
     NotYetValid,
     /// It lives longer than a token may.
     Lifetime,
+    /// It is an ID token of another sign-in.
+    Nonce,
+    /// The keys of its issuer cannot be used.
+    KeySet,
 }
 
 impl TokenProblem {
@@ -72,6 +76,8 @@ impl TokenProblem {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::Lifetime => "lifetime",
+            Self::Nonce => "nonce",
+            Self::KeySet => "key_set",
         }
     }
 }
@@ -87,6 +93,8 @@ pub struct VerifiedToken {
     pub scopes: ScopeSet,
     /// When it was issued: the `iat` claim, in seconds.
     pub issued_at_seconds: i64,
+    /// When it expires: the `exp` claim, in seconds.
+    pub expires_at_seconds: i64,
     /// Until when it is accepted: the `exp` claim and the leeway, in seconds.
     pub accepted_until_seconds: i64,
     /// The only credentials that it resolves; `None` for all.
@@ -171,6 +179,7 @@ impl TokenVerifier {
             },
             scopes: ScopeSet::parse(claims.scope.as_deref().unwrap_or_default()),
             issued_at_seconds: claims.iat.0,
+            expires_at_seconds: claims.exp.0,
             accepted_until_seconds: claims.exp.0.saturating_add(self.leeway_seconds),
             credential_ids: claims
                 .credential_ids
@@ -197,9 +206,10 @@ struct Claims {
     credential_ids: Option<Vec<String>>,
 }
 
+/// The `aud` claim: one text, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Audience {
+pub(super) enum Audience {
     One(String),
     Several(Vec<String>),
 }

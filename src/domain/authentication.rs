@@ -13,7 +13,7 @@ use super::{CHANGE_ATTEMPTS, Domain, Request};
 use crate::crypto::token::{TokenProblem, VerifiedToken};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
-use crate::store::user;
+use crate::store::{session, user};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
 use crate::types::user::{Profile, User, UserKey};
@@ -29,8 +29,22 @@ pub enum AuthenticationError {
     Token(TokenProblem),
     /// The token is of a user who was removed after it was issued.
     RemovedUser,
+    /// There is no such session, or it has ended.
+    Session,
+    /// There is no such one-time code, or it was used, or has ended.
+    Code,
+    /// The provider's ID token is good, and its claims allow nothing.
+    NoRights,
     /// It could not be found out.
     Failed(Error),
+}
+
+impl AuthenticationError {
+    /// Whether the token names a key that is not known.
+    #[must_use]
+    pub fn is_unknown_key(&self) -> bool {
+        matches!(self, Self::Token(TokenProblem::UnknownKey))
+    }
 }
 
 impl From<Error> for AuthenticationError {
@@ -120,11 +134,12 @@ impl Domain {
             issued_at_seconds: token.issued_at_seconds,
             accepted_until_seconds: token.accepted_until_seconds,
             credential_ids: token.credential_ids.map(Arc::from),
+            session: None,
             request_id,
         })
     }
 
-    /// How long the caller's token is still good: what streams to them ends then.
+    /// How long the caller's token or session is still good: what streams to them ends then.
     #[must_use]
     pub fn remaining(&self, caller: &Caller) -> Duration {
         let seconds = caller
@@ -133,12 +148,24 @@ impl Domain {
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
-    /// The check of one who was authenticated earlier, on a connection that stays: their user still exists.
+    /// The check of one who was authenticated earlier, on a connection that stays: their user still exists, and so does their session.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when the user was removed since; otherwise that it could not be found out.
+    /// [`Error::Unauthenticated`] when that is no longer so; otherwise that it could not be found out.
     pub async fn check_still_exists(&self, caller: &Caller) -> Result<(), Error> {
         let now = self.clock.now();
+        if let Some(id_hash) = caller.session {
+            // It goes with its user.
+            let exists: Result<bool, StoreError> = self
+                .store
+                .read(move |connection| session::has_session(connection, id_hash, now))
+                .await;
+            return if exists? {
+                Ok(())
+            } else {
+                Err(Error::Unauthenticated)
+            };
+        }
         let removals = self.known_users.removals();
         let key = &caller.user.key;
         if let Some(known) = self.known_users.find(key, now) {
@@ -151,7 +178,7 @@ impl Domain {
         Ok(())
     }
 
-    async fn user_of(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {
+    pub(super) async fn user_of(&self, token: &VerifiedToken) -> Result<Arc<User>, Error> {
         let now = self.clock.now();
         if let Some(known) = self.known_users.find(&token.user, now)
             && is_up_to_date(&known.user, token)
@@ -270,7 +297,7 @@ impl Domain {
     }
 }
 
-fn check_removal(
+pub(super) fn check_removal(
     issued_at_seconds: i64,
     removed_at: Option<Timestamp>,
     leeway_seconds: i64,

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Request;
 use super::error::{Denial, Error};
+use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::scope::{Scope, ScopeSet};
+use crate::types::session::SecretHash;
 use crate::types::user::User;
 
 /// Who asks: made by authentication only.
@@ -17,6 +19,8 @@ pub struct Caller {
     pub(super) issued_at_seconds: i64,
     pub(super) accepted_until_seconds: i64,
     pub(super) credential_ids: Option<Arc<[Id<Credential>]>>,
+    // The session that authenticated them, when it was no token.
+    pub(super) session: Option<SecretHash>,
     pub(super) request_id: Id<Request>,
 }
 
@@ -25,6 +29,23 @@ impl Caller {
     #[must_use]
     pub fn user(&self) -> &User {
         &self.user
+    }
+
+    /// All that the token or the session allows.
+    #[must_use]
+    pub const fn scopes(&self) -> ScopeSet {
+        self.scopes
+    }
+
+    /// When the token is no longer accepted, or the session ends.
+    #[must_use]
+    pub const fn ends_at(&self) -> Timestamp {
+        Timestamp(self.accepted_until_seconds.saturating_mul(1_000_000))
+    }
+
+    /// Whether they signed in: what comes to them ends when they sign out.
+    pub(super) const fn has_session(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Whether the token allows this.

@@ -1,8 +1,10 @@
 //! Following the changes of credentials.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
+use tokio::time::{Interval, interval};
 
 use super::Domain;
 use super::caller::Caller;
@@ -12,12 +14,16 @@ use crate::types::change::{CredentialChange, Told};
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 
+/// How often one who signed in is looked for again, while nothing changes.
+const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(4);
+
 /// Changes, as they are made. Dropped when nobody follows them any more.
 pub struct ChangesFollowed {
     changes: broadcast::Receiver<Told>,
     only: Option<Id<Credential>>,
     domain: Arc<Domain>,
     caller: Caller,
+    session_check: Interval,
 }
 
 impl Domain {
@@ -36,6 +42,7 @@ impl Domain {
             only,
             domain: Arc::clone(self),
             caller: caller.clone(),
+            session_check: interval(SESSION_CHECK_INTERVAL),
         })
     }
 }
@@ -46,11 +53,20 @@ impl ChangesFollowed {
     /// # Errors
     /// [`Error::EventsMissed`] when the follower was too slow, or nobody knows whether a change was kept: what is
     /// remembered of credentials may be wrong.
-    /// [`Error::Unauthenticated`] when the follower's user was removed. Otherwise that it could not be found out. Nothing follows an
+    /// [`Error::Unauthenticated`] when the follower's user was removed, or signed out. Otherwise that it could not be found out. Nothing follows an
     /// error.
     pub async fn next(&mut self) -> Option<Result<CredentialChange, Error>> {
         loop {
-            match self.changes.recv().await {
+            let told = tokio::select! {
+                told = self.changes.recv() => told,
+                _ = self.session_check.tick(), if self.caller.has_session() => {
+                    match self.domain.check_still_exists(&self.caller).await {
+                        Ok(()) => continue,
+                        Err(ended) => return Some(Err(ended)),
+                    }
+                }
+            };
+            match told {
                 Ok(Told::Change(change))
                     if self.only.is_none_or(|id| id == change.credential_id) =>
                 {

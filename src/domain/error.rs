@@ -16,7 +16,7 @@ pub enum Error {
     Rejected(Vec<Problem>),
     /// An argument is wrong in a way that only the program can correct.
     BadArgument(BadArgument),
-    /// The token is no longer good: its user was removed.
+    /// The token or the session is no longer good: its user was removed, or signed out.
     Unauthenticated,
     /// The caller may not do this.
     Forbidden(Denial),

@@ -12,9 +12,11 @@ pub mod credential_change;
 pub mod error;
 pub mod node;
 pub mod page;
+pub mod provider;
 pub mod reference;
 pub mod reference_use;
 pub mod resolve;
+pub mod session;
 pub mod user;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use audit::Recorder;
 use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
+use session::SignIn;
 
 use crate::crypto::keyring::Keyring;
 use crate::crypto::token::TokenVerifier;
@@ -45,6 +48,7 @@ pub struct Domain {
     store: Store,
     keyring: Arc<Keyring>,
     tokens: TokenVerifier,
+    sign_in: SignIn,
     clock: Clock,
     ids: IdSource,
     // How long after a user was removed the tokens issued to them are still refused, in seconds: the issuer's clock may be behind.
@@ -59,6 +63,7 @@ impl Domain {
         store: Store,
         keyring: Arc<Keyring>,
         tokens: TokenVerifier,
+        sign_in: SignIn,
         clock: Clock,
         removal_leeway_seconds: i64,
     ) -> Self {
@@ -66,6 +71,7 @@ impl Domain {
             store,
             keyring,
             tokens,
+            sign_in,
             ids: IdSource::new(clock.clone()),
             clock,
             removal_leeway_seconds,

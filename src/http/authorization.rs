@@ -1,4 +1,4 @@
-//! The token of a request (RFC 6750, section 2.1): in the `Authorization` header, and nowhere else. And who it speaks for.
+//! The token of a request (RFC 6750, section 2.1): in the `Authorization` header, and nowhere else. And who it, or a session, speaks for.
 
 use poem::http::{HeaderMap, header};
 use tokio::time::Instant;
@@ -46,23 +46,52 @@ pub async fn verify(
     token: &str,
     id: Id<domain::Request>,
 ) -> Result<Caller, Failure> {
-    let reason = match domain.authenticate(token, id).await {
-        Ok(caller) => return Ok(caller),
-        Err(AuthenticationError::Failed(error)) => return Err(failure_of(error)),
-        Err(AuthenticationError::Token(problem)) => problem.as_str(),
-        Err(AuthenticationError::RemovedUser) => "removed_user",
-    };
-    tracing::info!(request_id = %id, reason, "a token was refused");
-    Err(Failure::Unauthenticated(Challenge::TokenInvalid))
+    let verified = domain.authenticate(token, id).await;
+    verified.map_err(|error| refusal(error, id))
 }
 
-/// When the caller's token ends.
+/// Finds out who a session speaks for. Why it is refused is for the log.
+///
+/// # Errors
+/// [`Failure::Unauthenticated`] for a session that is not good; otherwise why it could not be found out.
+pub async fn verify_session(
+    domain: &Domain,
+    session_id: &str,
+    id: Id<domain::Request>,
+) -> Result<Caller, Failure> {
+    let verified = domain.authenticate_session(session_id, id).await;
+    verified.map_err(|error| refusal(error, id))
+}
+
+/// The answer to one who is not authenticated. The log is told the reason.
+pub fn refusal(error: AuthenticationError, id: Id<domain::Request>) -> Failure {
+    match error {
+        AuthenticationError::Failed(error) => return failure_of(error),
+        AuthenticationError::Token(problem) => {
+            tracing::info!(request_id = %id, reason = problem.as_str(), "a token was refused");
+        }
+        AuthenticationError::RemovedUser => {
+            tracing::info!(request_id = %id, reason = "removed_user", "a token was refused");
+        }
+        AuthenticationError::Session => tracing::info!(request_id = %id, "a session was refused"),
+        AuthenticationError::NoRights => tracing::info!(
+            request_id = %id,
+            "an ID token allows nothing: have the provider put scopes into its claim `scope`, or roles into that of --oidc-role-claim"
+        ),
+        AuthenticationError::Code => {
+            tracing::info!(request_id = %id, "a one-time code was refused");
+        }
+    }
+    Failure::Unauthenticated(Challenge::TokenInvalid)
+}
+
+/// When the caller's token or session ends.
 pub fn end_of_token(domain: &Domain, caller: &Caller) -> Instant {
     Instant::now() + domain.remaining(caller)
 }
 
 /// Why nobody could be found out about. The translation tells the log.
-fn failure_of(error: Error) -> Failure {
+pub fn failure_of(error: Error) -> Failure {
     match ApiError::from(error).code {
         ErrorCode::Overloaded => Failure::Overloaded,
         ErrorCode::Unavailable => Failure::Unavailable,

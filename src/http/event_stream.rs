@@ -23,7 +23,7 @@ const COMPLETE: &str = "event: complete\ndata:\n\n";
 /// The value of `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// Sends answers until there are no more, the token expires, or the server stops. In the last case nothing is said: clients then
+/// Sends answers until there are no more, the token or the session ends, or the server stops. In the last case nothing is said: clients then
 /// come again.
 pub fn response(
     answers: impl Stream<Item = GraphqlResponse> + Send + 'static,
@@ -83,7 +83,7 @@ impl State {
             }
             () = &mut self.expiry => {
                 self.ended = true;
-                let expired = ApiError::new(ErrorCode::Unauthenticated, "The token has expired. Subscribe again with a new one.");
+                let expired = ApiError::new(ErrorCode::Unauthenticated, "The token or the session has ended. Subscribe again with a new one.");
                 next_event(&GraphqlResponse::refused(expired)) + COMPLETE
             }
             _ = self.ping.tick() => PING.to_owned(),

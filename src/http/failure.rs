@@ -15,6 +15,8 @@ pub const URL_TOO_LONG: &str = "The URL has more than 16 KiB. Send the request b
 pub enum Failure {
     /// There is no good token.
     Unauthenticated(Challenge),
+    /// A cookie came with a request of which nobody knows that it is of our own pages.
+    CrossSite,
     /// There is nothing at the address.
     NotFound,
     /// The method is another one than the allowed ones.
@@ -81,6 +83,7 @@ impl Failure {
     const fn status(self) -> StatusCode {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::NotByGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable | Self::SubscriptionNeedsStream => StatusCode::NOT_ACCEPTABLE,
@@ -116,6 +119,10 @@ impl Failure {
             Self::Unauthenticated(_) => (
                 ErrorCode::Unauthenticated,
                 "A valid token is needed: Authorization: Bearer …",
+            ),
+            Self::CrossSite => (
+                ErrorCode::Forbidden,
+                "A session is for the server's own pages: Sec-Fetch-Site must be same-origin, or Origin the public URL (--public-url).",
             ),
             Self::NotFound => (
                 ErrorCode::BadRequest,

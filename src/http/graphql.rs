@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use poem::error::ReadBodyError;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::web::websocket::{WebSocket, WebSocketConfig};
-use poem::{Body, Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response};
+use poem::{Endpoint, FromRequest, IntoResponse, Request, RequestBody, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use super::accept::{Accepted, AnswerType};
-use super::authorization::{bearer_token, end_of_token, verify};
+use super::authorization::{bearer_token, end_of_token, verify, verify_session};
+use super::body::{check_content, read_body};
+use super::browser::Browsers;
 use super::connection::Place;
 use super::cross_origin::CrossOrigin;
 use super::door::request_id;
@@ -31,8 +32,6 @@ use crate::graphql::response::GraphqlResponse;
 
 /// The largest body, in bytes: a value of 64 KiB, each byte of which JSON may write as six, and room for the document.
 const BODY_LIMIT_BYTES: usize = 512 * 1024;
-/// How long a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request may take until its answer, or its stream, begins.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many of the connections may be sockets or streams of events: the others are left for requests.
@@ -47,6 +46,7 @@ const METHODS: &str = "GET, POST, OPTIONS";
 pub struct GraphqlEndpoint {
     api: Arc<Api>,
     domain: Arc<Domain>,
+    browsers: Arc<Browsers>,
     streams: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
@@ -54,10 +54,16 @@ pub struct GraphqlEndpoint {
 
 impl GraphqlEndpoint {
     /// An endpoint for an API.
-    pub fn new(api: Api, domain: Arc<Domain>, stop: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        api: Api,
+        domain: Arc<Domain>,
+        browsers: Arc<Browsers>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             api: Arc::new(api),
             domain,
+            browsers,
             streams: Arc::new(Semaphore::new(STREAM_LIMIT)),
             strangers: Arc::new(Semaphore::new(STRANGER_LIMIT)),
             stop,
@@ -82,7 +88,7 @@ impl GraphqlEndpoint {
                     Accepted::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
                 check_content(request.headers())?;
                 let caller = self.authenticate(&request).await?;
-                let body = read_body(request.take_body()).await?;
+                let body = read_body(request.take_body(), BODY_LIMIT_BYTES).await?;
                 let parameters = parameters::from_body(&body)?;
                 self.execute(accepted, caller, parameters, Method::POST)
                     .await
@@ -159,7 +165,33 @@ impl GraphqlEndpoint {
 
     async fn authenticate(&self, request: &Request) -> Result<Caller, Failure> {
         let id = request_id(request).ok_or(Failure::Internal)?;
-        verify(&self.domain, bearer_token(request.headers())?, id).await
+        let headers = request.headers();
+        if !headers.contains_key(header::AUTHORIZATION)
+            && let Some(session_id) = self.browsers.own_session(headers)?
+        {
+            return verify_session(&self.domain, session_id, id).await;
+        }
+        verify(&self.domain, bearer_token(headers)?, id).await
+    }
+
+    /// Who asks for a socket, as far as the handshake tells. A page of another origin may have a token that it introduces itself with later:
+    /// the cookie that the browser sent along does not count, and is no reason to refuse it. Who signed out is told so later, too: browsers
+    /// do not tell pages why a handshake was refused.
+    async fn introduced(&self, request: &Request) -> Result<Option<Caller>, Failure> {
+        let headers = request.headers();
+        if headers.contains_key(header::AUTHORIZATION) {
+            return self.authenticate(request).await.map(Some);
+        }
+        match self.browsers.own_session(headers) {
+            Ok(None) | Err(Failure::CrossSite) => return Ok(None),
+            Ok(Some(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+        match self.authenticate(request).await {
+            Ok(caller) => Ok(Some(caller)),
+            Err(Failure::Unauthenticated(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Makes a WebSocket of the request.
@@ -167,8 +199,7 @@ impl GraphqlEndpoint {
         let id = request_id(&request).ok_or(Failure::Internal)?;
         let mut caller = None;
         let mut stranger = None;
-        if request.headers().contains_key(header::AUTHORIZATION) {
-            let known = self.authenticate(&request).await?;
+        if let Some(known) = self.introduced(&request).await? {
             let expires_at = end_of_token(&self.domain, &known);
             caller = Some((known, expires_at));
         } else {
@@ -240,42 +271,4 @@ fn names<'a>(headers: &'a HeaderMap, header: &HeaderName) -> impl Iterator<Item 
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-}
-
-fn check_content(headers: &HeaderMap) -> Result<(), Failure> {
-    let is_one = headers.get_all(header::CONTENT_TYPE).iter().count() == 1;
-    if !is_one || headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Failure::UnsupportedMediaType);
-    }
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let mut parts = content_type.unwrap_or_default().split(';').map(str::trim);
-    let is_json = parts
-        .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
-    let is_utf8 = parts
-        .filter(|parameter| !parameter.is_empty())
-        .all(|parameter| {
-            parameter.split_once('=').is_some_and(|(key, value)| {
-                key.eq_ignore_ascii_case("charset")
-                    && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-            })
-        });
-    if is_json && is_utf8 {
-        Ok(())
-    } else {
-        Err(Failure::UnsupportedMediaType)
-    }
-}
-
-async fn read_body(
-    body: Body,
-) -> Result<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]>, Failure> {
-    match timeout(BODY_TIMEOUT, body.into_bytes_limit(BODY_LIMIT_BYTES)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(Failure::BodyTooLarge),
-        Ok(Err(_incomplete)) => Err(Failure::BodyIncomplete),
-        Err(_elapsed) => Err(Failure::BodyTimeout),
-    }
 }

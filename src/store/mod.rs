@@ -29,6 +29,7 @@ mod row;
 #[expect(missing_docs, reason = "what diesel's macro makes has none")]
 pub mod schema;
 pub mod search;
+pub mod session;
 pub mod user;
 mod worker;
 mod writer;

@@ -77,6 +77,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    login_codes (code_hash) {
+        code_hash -> Binary,
+        subject -> Text,
+        scopes -> Text,
+        created_at_us -> BigInt,
+        ends_at_us -> BigInt,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
     reference_progress (counted_through) {
         counted_through -> Binary,
     }
@@ -87,6 +98,19 @@ diesel::table! {
         issuer -> Text,
         subject -> Text,
         removed_at_us -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id_hash) {
+        id_hash -> Binary,
+        user_id -> Binary,
+        scopes -> Text,
+        credential_ids -> Nullable<Binary>,
+        issued_at -> BigInt,
+        created_at_us -> BigInt,
+        ends_at_us -> BigInt,
+        mac -> Binary,
     }
 }
 
@@ -105,6 +129,7 @@ diesel::table! {
 }
 
 diesel::joinable!(credentials -> users (owner_id));
+diesel::joinable!(sessions -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
@@ -113,7 +138,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     data_keys,
     deleted_credentials,
     keyring,
+    login_codes,
     reference_progress,
     removed_users,
+    sessions,
     users,
 );

@@ -11,5 +11,6 @@ pub mod page;
 pub mod reference;
 pub mod scope;
 pub mod secret;
+pub mod session;
 pub mod text;
 pub mod user;

@@ -52,6 +52,7 @@ fn no_layer_names_one_that_lies_above_it() {
         "failure",
         "keyring_start",
         "local_mode",
+        "provider",
     ];
     let mut wrong = Vec::new();
     for (layer, below) in LAYERS {

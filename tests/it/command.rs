@@ -223,10 +223,15 @@ fn the_commands_that_the_start_prints_work_as_they_are_printed() {
     let again = ServerProcess::start(&data, Stdio::null(), &[]);
     let script = printed.replace(&server.address, &again.address);
     let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
-    let answer = stdout(&output);
+    let answers = stdout(&output);
+    let (link, answer) = answers.split_once('\n').unwrap();
+    assert!(
+        link.starts_with(&format!("http://{}/login#", again.address)),
+        "{script}{answers}"
+    );
     assert!(
         answer.starts_with("{\"data\":{\"viewer\":{\"id\":\""),
-        "{script}{answer}"
+        "{script}{answers}"
     );
 }
 

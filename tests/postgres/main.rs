@@ -50,6 +50,8 @@ mod model;
 mod outage;
 #[path = "../it/page.rs"]
 mod page;
+#[path = "../it/pages.rs"]
+mod pages;
 #[path = "../it/persisted.rs"]
 mod persisted;
 mod profile;
@@ -66,6 +68,9 @@ mod run;
 mod search;
 #[path = "../it/secrecy.rs"]
 mod secrecy;
+#[path = "../it/session.rs"]
+mod session;
+mod session_instances;
 mod start;
 mod store;
 #[path = "../it/subscription.rs"]

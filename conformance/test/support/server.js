@@ -19,14 +19,14 @@ const environment = Object.fromEntries(
 // The test runner ends a file that takes too long with a signal: the server must not outlive it.
 process.once('SIGTERM', () => process.exit(143));
 
-/** Starts a server at a free port. Returns when it listens. */
-export async function startServer() {
+/** Starts a server at a free port, with more options when they are given, and its log in `log`. Returns when it listens. */
+export async function startServer({ options = [], level = 'warn', log = 'inherit' } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'credence-conformance-'));
   const dataDir = join(directory, 'data');
   const child = spawn(
     binary,
-    ['serve', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--log', 'warn'],
-    { env: environment, stdio: ['ignore', 'pipe', 'inherit'] },
+    ['serve', '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--log', level, ...options],
+    { env: environment, stdio: ['ignore', 'pipe', log] },
   );
   // Nor must it outlive a file that fails before its `after` hooks.
   const kill = () => child.kill('SIGKILL');
@@ -58,6 +58,7 @@ async function readFirstLine(child, exited) {
 
 class Server {
   constructor(address, dataDir, stop) {
+    this.origin = `http://${address}`;
     this.url = `http://${address}/graphql`;
     this.webSocketUrl = `ws://${address}/graphql`;
     this.dataDir = dataDir;

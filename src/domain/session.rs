@@ -1,0 +1,246 @@
+//! Sessions: a person signs in with a token, a one-time code or through a provider, and is then known by a session ID that a browser
+//! keeps. A session allows what it was made of, and no more; it ends with it, with its user, or when they sign out.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::authentication::{AuthenticationError, check_removal};
+use super::caller::Caller;
+use super::error::Error;
+use super::{Domain, Request};
+use crate::crypto::id_token::IdTokenRules;
+use crate::crypto::session::{RowKey, generate_secret, hash_secret, is_authentic};
+use crate::crypto::token::{TokenProblem, VerifiedToken};
+use crate::store::error::{Cause, StoreError};
+use crate::store::{session, user};
+use crate::types::clock::Timestamp;
+use crate::types::id::Id;
+use crate::types::session::{SecretHash, Session};
+use crate::types::user::{Profile, UserKey};
+
+/// How people may sign in beside with a token.
+pub struct SignIn {
+    /// How long a session lasts at most, in seconds.
+    pub session_lifetime_seconds: i64,
+    /// In local mode, whose one-time codes are taken.
+    pub codes: Option<CodeIssuer>,
+    /// What the ID tokens of the provider must be, when there is one.
+    pub provider: Option<IdTokenRules>,
+}
+
+/// Who makes the one-time codes of a data directory.
+pub struct CodeIssuer {
+    /// The issuer of the data directory.
+    pub issuer: String,
+    /// What authenticates the rows of its codes.
+    pub key: RowKey,
+}
+
+/// Somebody who has just signed in.
+pub struct SignedIn {
+    /// The ID of the session, for the cookie.
+    pub session_id: Zeroizing<String>,
+    /// Who it is.
+    pub caller: Caller,
+}
+
+impl Domain {
+    /// Makes a session of a token. It ends when the token does.
+    ///
+    /// # Errors
+    /// An [`AuthenticationError`].
+    pub async fn sign_in_with_token(
+        &self,
+        token: &str,
+        request_id: Id<Request>,
+    ) -> Result<SignedIn, AuthenticationError> {
+        let now = self.clock.now();
+        let token = self
+            .tokens
+            .verify(token, now)
+            .map_err(AuthenticationError::Token)?;
+        let ends_at_seconds = token.expires_at_seconds;
+        // The leeway of tokens is for the issuer's clock: the end of a session is read on ours.
+        if ends_at_seconds <= now.seconds() {
+            return Err(AuthenticationError::Token(TokenProblem::Expired));
+        }
+        self.begin_session(token, Some(ends_at_seconds), None, request_id)
+            .await
+    }
+
+    /// Makes a session of a one-time code, which nobody can use again.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::Code`] for one that is unknown, used or has ended; otherwise one of the others.
+    pub async fn sign_in_with_code(
+        &self,
+        code: &str,
+        request_id: Id<Request>,
+    ) -> Result<SignedIn, AuthenticationError> {
+        let unknown = AuthenticationError::Code;
+        let codes = self.sign_in.codes.as_ref().ok_or(unknown.clone())?;
+        let code_hash = hash_secret(code).ok_or(unknown.clone())?;
+        let found = self
+            .store
+            .read(move |connection| session::find_code(connection, code_hash))
+            .await
+            .map_err(failed)?;
+        let (code, mac) = found.ok_or(unknown.clone())?;
+        let is_good =
+            code.ends_at > self.clock.now() && is_authentic(mac, codes.key.code_mac(&code));
+        if !is_good {
+            return Err(unknown);
+        }
+        let issued_at_seconds = code.created_at.seconds();
+        let granted = VerifiedToken {
+            user: UserKey {
+                issuer: codes.issuer.clone(),
+                subject: code.subject,
+            },
+            profile: Profile::default(),
+            scopes: code.scopes,
+            issued_at_seconds,
+            expires_at_seconds: i64::MAX,
+            accepted_until_seconds: i64::MAX,
+            credential_ids: None,
+        };
+        self.begin_session(granted, None, Some(code_hash), request_id)
+            .await
+    }
+
+    /// Finds out who a session speaks for.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::Session`] for one that is unknown or has ended.
+    pub async fn authenticate_session(
+        &self,
+        session_id: &str,
+        request_id: Id<Request>,
+    ) -> Result<Caller, AuthenticationError> {
+        let unknown = AuthenticationError::Session;
+        let id_hash = hash_secret(session_id).ok_or(unknown.clone())?;
+        // Asked for each time, so that one who signed out on any instance is signed out on all. It goes with its user.
+        let found = self
+            .store
+            .read(move |connection| session::find_session(connection, id_hash))
+            .await
+            .map_err(failed)?;
+        let (found, user, mac) = found.ok_or(unknown.clone())?;
+        let is_good = found.ends_at > self.clock.now()
+            && is_authentic(mac, self.keyring.session_key().session_mac(&found));
+        if !is_good {
+            return Err(unknown);
+        }
+        Ok(Caller {
+            user: Arc::new(user),
+            scopes: found.scopes,
+            issued_at_seconds: found.issued_at_seconds,
+            accepted_until_seconds: found.ends_at.seconds(),
+            credential_ids: found.credential_ids.map(Arc::from),
+            session: Some(id_hash),
+            request_id,
+        })
+    }
+
+    /// Ends a session, on every instance. One that there is not is no error.
+    ///
+    /// # Errors
+    /// An [`Error`] when the database cannot be written.
+    pub async fn sign_out(&self, session_id: &str) -> Result<(), Error> {
+        let Some(id_hash) = hash_secret(session_id) else {
+            return Ok(());
+        };
+        let deleted: Result<usize, StoreError> = self
+            .store
+            .write(move |connection| session::delete_session(connection, id_hash))
+            .await;
+        deleted.map(drop).map_err(Error::from)
+    }
+
+    /// Makes a session of what was verified. The code that it was made of, if any, is used up with it, or not at all.
+    pub(super) async fn begin_session(
+        &self,
+        granted: VerifiedToken,
+        ends_at_seconds: Option<i64>,
+        code_hash: Option<SecretHash>,
+        request_id: Id<Request>,
+    ) -> Result<SignedIn, AuthenticationError> {
+        let user = self.user_of(&granted).await?;
+        let now = self.clock.now();
+        let latest = now
+            .seconds()
+            .saturating_add(self.sign_in.session_lifetime_seconds);
+        let ends_at_seconds = ends_at_seconds.map_or(latest, |end| end.min(latest));
+        let (session_id, id_hash) = generate_secret().map_err(|_unavailable| {
+            AuthenticationError::Failed(Error::Internal(Cause("the system's random source")))
+        })?;
+        let made = Session {
+            id_hash,
+            user_id: user.id,
+            scopes: granted.scopes,
+            credential_ids: granted.credential_ids,
+            issued_at_seconds: granted.issued_at_seconds,
+            created_at: now,
+            ends_at: Timestamp(ends_at_seconds.saturating_mul(1_000_000)),
+        };
+        let caller = Caller {
+            scopes: made.scopes,
+            issued_at_seconds: made.issued_at_seconds,
+            accepted_until_seconds: ends_at_seconds,
+            credential_ids: made.credential_ids.clone().map(Arc::from),
+            session: Some(id_hash),
+            request_id,
+            user,
+        };
+        self.insert_session(made, &caller, code_hash).await?;
+        // What has ended goes at the next sign-in when it cannot go now.
+        let _swept: Result<(), StoreError> = self
+            .store
+            .write(move |connection| session::delete_ended(connection, now))
+            .await;
+        Ok(SignedIn { session_id, caller })
+    }
+
+    async fn insert_session(
+        &self,
+        made: Session,
+        caller: &Caller,
+        code_hash: Option<SecretHash>,
+    ) -> Result<(), AuthenticationError> {
+        let mac = self.keyring.session_key().session_mac(&made);
+        let key = caller.user.key.clone();
+        let (user_id, issued_at_seconds) = (caller.user.id, caller.issued_at_seconds);
+        let leeway_seconds = self.removal_leeway_seconds;
+        let inserted = self
+            .store
+            .write(move |connection| {
+                user::keep_user(connection, user_id)?;
+                let removed_at = user::find_removal(connection, &key)?;
+                check_removal(issued_at_seconds, removed_at, leeway_seconds)?;
+                if let Some(code_hash) = code_hash
+                    && session::delete_code(connection, code_hash)? == 0
+                {
+                    return Ok(false);
+                }
+                match session::insert_session(connection, &made, mac) {
+                    // Removed, and known as they were before.
+                    Err(StoreError::NoReferent) => Err(Error::Unauthenticated),
+                    inserted => Ok(inserted.map(|()| true)?),
+                }
+            })
+            .await;
+        match inserted {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(AuthenticationError::Code),
+            Err(error) => {
+                self.known_users.forget(&caller.user.key);
+                Err(error.into())
+            }
+        }
+    }
+}
+
+fn failed(error: StoreError) -> AuthenticationError {
+    AuthenticationError::Failed(error.into())
+}

@@ -1,0 +1,153 @@
+import type { ReactiveControllerHost } from 'lit';
+import { FirstPage, type FirstPageQuery, NextPage, type RowFragment } from '../../generated/page.js';
+import { ask } from '../api/ask.js';
+import { Failure } from '../api/failure.js';
+import type { View } from './view-url.js';
+
+const ENDPOINT = '/graphql';
+const PAGE_SIZE = 50;
+const PAGE_SIZE_LIMIT = 100;
+
+export type Row = RowFragment;
+type Page = NonNullable<FirstPageQuery['credentials']>;
+
+/** The rows that are shown, and how to get more of them. */
+export class CredentialList {
+  rows: Row[] = [];
+  total = 0;
+  /** Whether anything was ever loaded. */
+  loaded = false;
+  loading = false;
+  loadingMore = false;
+  failure: Failure | undefined;
+  moreFailure: Failure | undefined;
+  /** The ID of the row that was added last. */
+  fresh: string | undefined;
+  /** What was searched for when the present rows were asked for. */
+  shownQuery = '';
+  loadedAt = 0;
+  #pageInfo: Page['pageInfo'] = { hasNextPage: false, endCursor: null };
+  #latest = new AbortController();
+  readonly #host: ReactiveControllerHost;
+
+  constructor(
+    host: ReactiveControllerHost,
+    public view: View,
+  ) {
+    this.#host = host;
+  }
+
+  get hasMore(): boolean {
+    return this.#pageInfo.hasNextPage;
+  }
+
+  /** Loads the first rows of the view: as many as are shown, up to 100. An answer that another load overtook is dropped. */
+  async load(): Promise<void> {
+    this.#latest.abort();
+    const { signal } = (this.#latest = new AbortController());
+    const { query, order } = this.view;
+    this.loading = true;
+    this.#host.requestUpdate();
+    try {
+      const first = Math.min(Math.max(query === this.shownQuery ? this.rows.length : 0, PAGE_SIZE), PAGE_SIZE_LIMIT);
+      const variables = { query: query || null, orderBy: order, first };
+      const { credentials } = await ask(FirstPage, variables, { endpoint: ENDPOINT, signal });
+      this.#take(credentials, query);
+    } catch (error) {
+      if (signal.aborted) {
+        return;
+      }
+      this.#fail(error);
+    }
+    this.loading = this.loadingMore = false;
+    this.#host.requestUpdate();
+  }
+
+  #take(page: Page | null, query: string): void {
+    if (!page) {
+      throw new Failure('refused', 'The server did not answer as expected.');
+    }
+    this.rows = page.nodes;
+    this.total = page.totalCount;
+    this.#pageInfo = page.pageInfo;
+    this.shownQuery = query;
+    this.failure = this.moreFailure = this.fresh = undefined;
+    this.loaded = true;
+    this.loadedAt = Date.now();
+  }
+
+  #fail(error: unknown): void {
+    this.failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+    if (this.failure.kind === 'signed-out' || this.failure.kind === 'forbidden') {
+      this.rows = [];
+    }
+  }
+
+  /** Loads the next rows. Resolves to the ID of the first new one. */
+  async loadMore(): Promise<string | undefined> {
+    const after = this.#pageInfo.endCursor;
+    if (this.loading || this.loadingMore || after === null) {
+      return undefined;
+    }
+    const { signal } = this.#latest;
+    this.loadingMore = true;
+    this.moreFailure = undefined;
+    this.#host.requestUpdate();
+    let firstNew: Row | undefined;
+    try {
+      const variables = { query: this.shownQuery || null, orderBy: this.view.order, first: PAGE_SIZE, after };
+      const { credentials } = await ask(NextPage, variables, { endpoint: ENDPOINT, signal });
+      const known = new Set(this.rows.map(({ id }) => id));
+      const added = credentials?.nodes.filter(({ id }) => !known.has(id)) ?? [];
+      this.rows = [...this.rows, ...added];
+      this.#pageInfo = credentials?.pageInfo ?? { hasNextPage: false, endCursor: null };
+      [firstNew] = added;
+    } catch (error) {
+      if (signal.aborted) {
+        return undefined;
+      }
+      this.moreFailure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+      if (this.moreFailure.kind === 'signed-out') {
+        this.#fail(this.moreFailure);
+      }
+    }
+    this.loadingMore = false;
+    this.#host.requestUpdate();
+    return firstNew?.id;
+  }
+
+  /** Puts a new credential on top, where one sees it whatever the order. */
+  add(row: Row): void {
+    this.rows = [row, ...this.rows];
+    this.total += 1;
+    this.fresh = row.id;
+    this.#host.requestUpdate();
+  }
+
+  /** Replaces a row by what it has become. Returns what it was. */
+  replace(id: string, change: Partial<Row>): Row | undefined {
+    const before = this.rows.find((row) => row.id === id);
+    this.rows = this.rows.map((row) => (row.id === id ? { ...row, ...change } : row));
+    this.#host.requestUpdate();
+    return before;
+  }
+
+  /** Takes a row away. Returns what puts it back at its place. */
+  remove(id: string): () => void {
+    const index = this.rows.findIndex((row) => row.id === id);
+    const removed = this.rows[index];
+    if (!removed) {
+      return () => undefined;
+    }
+    this.rows = this.rows.filter((row) => row.id !== id);
+    this.total -= 1;
+    this.#host.requestUpdate();
+    return () => {
+      if (!this.rows.some((row) => row.id === id)) {
+        this.rows = this.rows.toSpliced(index, 0, removed);
+        this.total += 1;
+      }
+      this.#host.requestUpdate();
+    };
+  }
+}

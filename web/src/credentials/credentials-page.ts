@@ -1,0 +1,288 @@
+import { LitElement, type TemplateResult, html, nothing } from 'lit';
+import { CredentialForm } from '../form/credential-form.js';
+import { listenToOtherTabs, tellOtherTabs } from '../session/other-tabs.js';
+import { loginUrl } from '../session/return-path.js';
+import { type Session, mayWrite, readSession } from '../session/session.js';
+import '../session/session-header.js';
+import { Changes } from './changes.js';
+import { CredentialList, type Row } from './credential-list.js';
+import { DeleteDialog } from './delete-dialog.js';
+import { emptyTemplate, failureTemplate, noMatchTemplate, signedOutTemplate } from './states.js';
+import { skeletonTemplate, tableTemplate } from './table.js';
+import { type ToolbarActions, toolbarTemplate } from './toolbar.js';
+import { UsesDialog } from './uses-dialog.js';
+import { orderOf, showInAddress, viewOf } from './view-url.js';
+
+const SEARCH_DELAY_MS = 250;
+const STALE_AFTER_MS = 10_000;
+
+/** The page of credentials. */
+export class CredentialsPage extends LitElement {
+  static override properties = { session: { state: true }, notice: { state: true }, problem: { state: true } };
+
+  declare session: Session | undefined;
+  /** What was done last: said politely, and shown until something else is done. */
+  declare notice: string;
+  /** What went wrong outside of a dialog: shown until one closes it or tries again. */
+  declare problem: string;
+
+  readonly #list = new CredentialList(this, viewOf(location));
+  readonly #form = new CredentialForm(this, loginUrl(location));
+  readonly #uses = new UsesDialog(this);
+  readonly #changes = new Changes(this.#list);
+  readonly #delete = new DeleteDialog(this, (row, force) => void this.#remove(row, force));
+  #searchTimer: ReturnType<typeof setTimeout> | undefined;
+  #stopListening: (() => void) | undefined;
+
+  constructor() {
+    super();
+    this.notice = '';
+    this.problem = '';
+  }
+
+  protected override createRenderRoot(): HTMLElement {
+    this.replaceChildren();
+    return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.#list.load();
+    void this.#readSession();
+    document.addEventListener('keydown', this.#shortcut);
+    document.addEventListener('visibilitychange', this.#refresh);
+    window.addEventListener('online', this.#reload);
+    window.addEventListener('beforeunload', this.#warn);
+    this.#stopListening = listenToOtherTabs((what) => {
+      if (what === 'session') {
+        void this.#readSession();
+      }
+      this.#reload();
+    });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.removeEventListener('keydown', this.#shortcut);
+    document.removeEventListener('visibilitychange', this.#refresh);
+    window.removeEventListener('online', this.#reload);
+    window.removeEventListener('beforeunload', this.#warn);
+    this.#stopListening?.();
+  }
+
+  async #readSession(): Promise<void> {
+    // Without an answer the list says what is wrong.
+    this.session = await readSession().catch(() => this.session);
+  }
+
+  readonly #reload = (): void => {
+    void this.#list.load();
+    if (!this.session) {
+      void this.#readSession();
+    }
+  };
+
+  /** Someone who comes back to this tab should not act on what is old. */
+  readonly #refresh = (): void => {
+    if (document.visibilityState === 'visible' && Date.now() - this.#list.loadedAt > STALE_AFTER_MS) {
+      this.#reload();
+    }
+  };
+
+  readonly #warn = (event: BeforeUnloadEvent): void => {
+    if (this.#form.dirty) {
+      event.preventDefault();
+    }
+  };
+
+  readonly #shortcut = (event: KeyboardEvent): void => {
+    const busy = event.target instanceof Element && event.target.closest('input, textarea, select, dialog');
+    if (event.key === '/' && !busy && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      this.#searchField?.select();
+    }
+  };
+
+  get #searchField(): HTMLInputElement | null {
+    return this.renderRoot.querySelector<HTMLInputElement>('input[type=search]');
+  }
+
+  #show(change: Partial<CredentialList['view']>): void {
+    clearTimeout(this.#searchTimer);
+    this.#list.view = { ...this.#list.view, ...change };
+    showInAddress(this.#list.view);
+    void this.#list.load();
+  }
+
+  readonly #toolbar: ToolbarActions = {
+    search: (query) => {
+      this.#list.view = { ...this.#list.view, query };
+      clearTimeout(this.#searchTimer);
+      this.#searchTimer = setTimeout(() => this.#show({}), SEARCH_DELAY_MS);
+    },
+    searchNow: (query) => this.#show({ query }),
+    order: (key) => this.#show({ order: orderOf(key) }),
+    add: () => this.#add(),
+  };
+
+  readonly #add = (): void => {
+    this.#form.start({
+      title: 'Add credential',
+      name: '',
+      editing: false,
+      send: async (entry) => {
+        const { row, errors } = await this.#changes.add(entry);
+        if (row) {
+          this.#done(`Added “${row.name}”.`);
+        }
+        return errors;
+      },
+      focus: () => this.#addButton,
+    });
+  };
+
+  get #addButton(): HTMLElement | null {
+    return this.renderRoot.querySelector<HTMLElement>('[data-add]');
+  }
+
+  readonly #edit = (row: Row): void => {
+    const expected = { valueVersion: row.valueVersion };
+    this.#form.start({
+      title: `Edit “${row.name}”`,
+      name: row.name,
+      editing: true,
+      send: async (entry) => {
+        const { said, errors } = await this.#changes.edit(row, entry, expected);
+        if (said !== undefined) {
+          this.#done(said);
+        }
+        return errors;
+      },
+    });
+  };
+
+  async #remove(row: Row, force: boolean): Promise<void> {
+    const index = this.#list.rows.findIndex(({ id }) => id === row.id);
+    const answer = this.#changes.remove(row, force);
+    await this.updateComplete;
+    this.#focusRow(this.#list.rows[index] ?? this.#list.rows[index - 1]);
+    const { inUse, problem } = await answer;
+    if (inUse) {
+      this.#delete.start(row, true);
+    } else if (problem !== undefined) {
+      this.problem = `“${row.name}” was not deleted. ${problem}`;
+    } else {
+      this.#done(`Deleted “${row.name}”.`);
+    }
+  }
+
+  #done(notice: string): void {
+    this.notice = notice;
+    this.problem = '';
+    tellOtherTabs('credentials');
+  }
+
+  #focusRow(row: Row | undefined): void {
+    const element = row && this.renderRoot.querySelector<HTMLElement>(`tr[data-id="${row.id}"]`);
+    (element ?? this.#searchField)?.focus();
+  }
+
+  readonly #copyId = async ({ id, name }: Row): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(id);
+      this.notice = `Copied the ID of “${name}”.`;
+    } catch {
+      this.problem = `The browser does not let this page copy. The ID of “${name}” is ${id}.`;
+    }
+  };
+
+  readonly #loadMore = async (): Promise<void> => {
+    const id = await this.#list.loadMore();
+    await this.updateComplete;
+    if (id !== undefined) {
+      this.#focusRow(this.#list.rows.find((row) => row.id === id));
+    }
+  };
+
+  protected override render(): TemplateResult {
+    const signedOut = this.#list.failure?.kind === 'signed-out';
+    return html`<session-header .session=${signedOut ? undefined : this.session}></session-header>
+      <main>
+        <h1>Credentials</h1>
+        ${signedOut ? signedOutTemplate(this.#list.loaded) : this.#content()}
+        ${this.#form.render()} ${this.#uses.render()} ${this.#delete.render()}
+      </main>
+      ${this.#list.loaded ? html`<footer><a href="/third-party-licenses">Licenses</a></footer>` : nothing}`;
+  }
+
+  #content(): TemplateResult {
+    const list = this.#list;
+    const failure = list.failure;
+    return html`${toolbarTemplate(list.view, mayWrite(this.session), this.#toolbar)}
+      <div class="said">
+        <p role="status" class="count">${this.#count()}</p>
+        <p role="status" class="notice">${this.notice}</p>
+      </div>
+      ${failure ? failureTemplate(failure, this.#reload) : nothing} ${this.#problem()}
+      ${list.loaded ? this.#rows() : failure ? nothing : skeletonTemplate()}`;
+  }
+
+  #rows(): TemplateResult | typeof nothing {
+    if (this.#list.rows.length > 0) {
+      return html`${this.#table()} ${this.#more()}`;
+    }
+    return this.#list.failure ? nothing : this.#nothing();
+  }
+
+  #table(): TemplateResult {
+    const actions = {
+      copyId: (row: Row) => void this.#copyId(row),
+      showUses: (row: Row) => this.#uses.start(row),
+      edit: this.#edit,
+      delete: (row: Row) => this.#delete.start(row),
+    };
+    const withOperations = this.#list.rows.some((row) => row.viewerCanUpdate || row.viewerCanDelete);
+    return tableTemplate(this.#list, withOperations, actions, (order) => this.#show({ order }));
+  }
+
+  #nothing(): TemplateResult {
+    return this.#list.shownQuery === ''
+      ? emptyTemplate(mayWrite(this.session), this.#add)
+      : noMatchTemplate(this.#list.shownQuery, () => this.#show({ query: '' }));
+  }
+
+  #problem(): TemplateResult | typeof nothing {
+    return this.problem === ''
+      ? nothing
+      : html`<div class="alert page-alert" role="alert">
+          <span>${this.problem}</span>
+          <button type="button" class="button small" @click=${() => (this.problem = '')}>Dismiss</button>
+        </div>`;
+  }
+
+  #count(): string {
+    const { loaded, total, rows, shownQuery, failure } = this.#list;
+    if (!loaded || failure?.kind === 'forbidden') {
+      return '';
+    }
+    const number = total.toLocaleString('en');
+    const noun = total === 1 ? 'credential' : 'credentials';
+    const matching = shownQuery === '' ? '' : ` ${total === 1 ? 'matches' : 'match'} “${shownQuery}”`;
+    const shown = rows.length < total ? `, ${rows.length.toLocaleString('en')} shown` : '';
+    return `${number} ${noun}${matching}${shown}`;
+  }
+
+  #more(): TemplateResult | typeof nothing {
+    const { hasMore, loadingMore, moreFailure } = this.#list;
+    return html`${moreFailure
+      ? html`<div class="alert page-alert" role="alert">${moreFailure.message}</div>`
+      : nothing}
+    ${hasMore
+      ? html`<button type="button" class="button more" aria-busy=${loadingMore} @click=${this.#loadMore}>
+          ${loadingMore ? 'Loading…' : moreFailure ? 'Try again' : 'Load more'}
+        </button>`
+      : nothing}`;
+  }
+}
+
+customElements.define('credentials-page', CredentialsPage);

@@ -1,0 +1,61 @@
+import type { ReactiveController, ReactiveControllerHost } from 'lit';
+
+export interface ModalHost extends ReactiveControllerHost {
+  readonly renderRoot: HTMLElement | DocumentFragment;
+}
+
+/**
+ * A native modal dialog that its host renders while `open`. What the dialog held is out of the document once it is closed;
+ * the focus goes back to where it came from.
+ */
+export class Modal implements ReactiveController {
+  open = false;
+  readonly #host: ModalHost;
+  readonly #id: string;
+  readonly #closed: () => void;
+  #opener: Element | null = null;
+
+  constructor(host: ModalHost, id: string, closed: () => void) {
+    this.#host = host;
+    this.#id = id;
+    this.#closed = closed;
+    host.addController(this);
+  }
+
+  get element(): HTMLDialogElement | null {
+    return this.#host.renderRoot.querySelector<HTMLDialogElement>(`#${this.#id}`);
+  }
+
+  show(): void {
+    const root = this.#host.renderRoot.getRootNode();
+    this.#opener = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    this.open = true;
+    this.#host.requestUpdate();
+  }
+
+  hostUpdated(): void {
+    const dialog = this.element;
+    if (this.open && dialog && !dialog.open) {
+      dialog.showModal();
+      dialog.querySelector<HTMLElement>('[data-first-focus]')?.focus();
+    }
+  }
+
+  /** Closes the dialog; the focus goes to `focus`, or else to what opened it. */
+  async close(focus?: () => HTMLElement | null): Promise<void> {
+    if (!this.open) {
+      return;
+    }
+    for (const field of this.element?.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>('input, textarea') ?? []) {
+      field.value = '';
+    }
+    this.element?.close();
+    this.open = false;
+    this.#closed();
+    this.#host.requestUpdate();
+    await this.#host.updateComplete;
+    const opener = this.#opener instanceof HTMLElement && this.#opener.isConnected ? this.#opener : null;
+    this.#opener = null;
+    (focus?.() ?? opener)?.focus();
+  }
+}

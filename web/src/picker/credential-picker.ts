@@ -1,0 +1,322 @@
+import { LitElement, type PropertyValues, type TemplateResult, html, nothing, unsafeCSS } from 'lit';
+import { AddOption } from '../../generated/picker.js';
+import { ask } from '../api/ask.js';
+import { CredentialForm } from '../form/credential-form.js';
+import type { Entry, EntryError } from '../form/entry.js';
+import formStyle from '../style/form.css?inline';
+import { Choice } from './choice.js';
+import { type GetToken, doorOf, mayAsk } from './door.js';
+import { NONE, listTemplate, statusOf } from './list.js';
+import { type Option, Options } from './options.js';
+import { mayAdd } from './permission.js';
+import pickerStyle from './picker.css?inline';
+
+/** Where the server is, unless the attribute `endpoint` says otherwise: where this script came from. */
+const OWN_ENDPOINT = new URL('/graphql', new URL(import.meta.url)).href;
+
+/**
+ * A field of a form that chooses a credential by name and holds its ID. See `docs/picker.md` for its attributes,
+ * properties, events, parts and custom properties.
+ */
+export class CredentialPicker extends LitElement {
+  static readonly formAssociated = true;
+  static override readonly shadowRootOptions: ShadowRootInit = { ...LitElement.shadowRootOptions, delegatesFocus: true };
+  static override readonly styles = [unsafeCSS(formStyle), unsafeCSS(pickerStyle)];
+  static override readonly properties = {
+    name: { reflect: true },
+    label: {},
+    required: { type: Boolean, reflect: true },
+    disabled: { type: Boolean, reflect: true },
+    endpoint: {},
+    defaultValue: { attribute: 'value' },
+    value: { attribute: false, noAccessor: true },
+    getToken: { attribute: false },
+    open: { state: true },
+    active: { state: true },
+    typed: { state: true },
+    canAdd: { state: true },
+    formDisabled: { state: true },
+  };
+
+  declare name: string;
+  declare label: string;
+  declare required: boolean;
+  declare disabled: boolean;
+  declare endpoint: string;
+  declare defaultValue: string;
+  declare getToken: GetToken | undefined;
+  declare open: boolean;
+  /** The index of the option that the arrow keys are at, or -1. */
+  declare active: number;
+  /** What is being typed, while something is. */
+  declare typed: string | undefined;
+  declare canAdd: boolean;
+  declare formDisabled: boolean;
+
+  readonly #internals = this.attachInternals();
+  readonly #door = () => doorOf(this.#url, this.getToken);
+  readonly #choice = new Choice(this, this.#door);
+  readonly #options = new Options(this, this.#door);
+  readonly #form = new CredentialForm(this);
+  /** Whether the value was set by a person or a script: from then on the attribute is only what a reset goes back to. */
+  #touched = false;
+
+  constructor() {
+    super();
+    this.name = this.label = this.endpoint = this.defaultValue = '';
+    this.required = this.disabled = this.open = this.canAdd = this.formDisabled = false;
+    this.active = -1;
+  }
+
+  /** The ID of the chosen credential, or an empty text. */
+  get value(): string {
+    return this.#choice.id;
+  }
+
+  set value(id: string) {
+    this.#touched = true;
+    this.#choose({ id: id ?? '', name: undefined });
+    this.#learn();
+  }
+
+  get form(): HTMLFormElement | null {
+    return this.#internals.form;
+  }
+
+  get validity(): ValidityState {
+    return this.#internals.validity;
+  }
+
+  get validationMessage(): string {
+    return this.#internals.validationMessage;
+  }
+
+  get willValidate(): boolean {
+    return this.#internals.willValidate;
+  }
+
+  checkValidity(): boolean {
+    return this.#internals.checkValidity();
+  }
+
+  reportValidity(): boolean {
+    return this.#internals.reportValidity();
+  }
+
+  formResetCallback(): void {
+    this.#touched = false;
+    this.#choose({ id: this.defaultValue ?? '', name: undefined });
+    this.#learn();
+  }
+
+  formDisabledCallback(disabled: boolean): void {
+    this.formDisabled = disabled;
+  }
+
+  formStateRestoreCallback(state: string): void {
+    this.value = state;
+  }
+
+  get #url(): string {
+    return this.endpoint ? new URL(this.endpoint, document.baseURI).href : OWN_ENDPOINT;
+  }
+
+  get #field(): HTMLInputElement | null {
+    return this.renderRoot.querySelector<HTMLInputElement>('#field');
+  }
+
+  #choose({ id, name }: { id: string; name: string | undefined }): void {
+    this.#choice.set(id, name);
+    this.#internals.setFormValue(id);
+    this.#close();
+  }
+
+  /** What a person chooses is told to the host's form, as any field does. */
+  #chooseAndTell(option: { id: string; name: string | undefined }): void {
+    this.#touched = true;
+    const changed = option.id !== this.value;
+    this.#choose(option);
+    if (changed) {
+      this.dispatchEvent(new Event('input', { bubbles: true, composed: true }));
+      this.dispatchEvent(new Event('change', { bubbles: true }));
+    }
+  }
+
+  #learn(): void {
+    if (this.isConnected && mayAsk(this.#url, this.getToken)) {
+      void this.#choice.learnName();
+    }
+  }
+
+  #close(): void {
+    this.#options.stop();
+    this.open = false;
+    this.active = -1;
+    this.typed = undefined;
+  }
+
+  #openList(): void {
+    if (!this.open && mayAsk(this.#url, this.getToken)) {
+      this.open = true;
+      void this.#options.search(this.typed ?? '');
+    }
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('defaultValue') && !this.#touched) {
+      this.#choose({ id: this.defaultValue ?? '', name: undefined });
+    }
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    const missing = this.required && this.value === '';
+    const message = missing ? 'Choose a credential.' : '';
+    this.#internals.setValidity({ valueMissing: missing }, message, this.#field ?? undefined);
+    if (changed.has('defaultValue') || changed.has('endpoint') || changed.has('getToken')) {
+      this.#learn();
+    }
+    if (changed.has('endpoint') || changed.has('getToken')) {
+      void this.#learnPermission();
+    }
+  }
+
+  async #learnPermission(): Promise<void> {
+    const { getToken } = this;
+    const endpoint = this.#url;
+    const allowed = mayAsk(endpoint, getToken) && (await mayAdd(endpoint, getToken).catch(() => false));
+    if (getToken === this.getToken && endpoint === this.#url) {
+      this.canAdd = allowed;
+    }
+  }
+
+  /** The options that are listed, `NONE` among them. */
+  get #listed(): Option[] {
+    const none = this.required || this.typed ? [] : [NONE];
+    return [...none, ...this.#options.found];
+  }
+
+  readonly #input = (event: InputEvent): void => {
+    event.stopPropagation();
+    this.typed = this.#field?.value ?? '';
+    this.active = -1;
+    if (mayAsk(this.#url, this.getToken)) {
+      this.open = true;
+      this.#options.searchSoon(this.typed);
+    }
+  };
+
+  readonly #keydown = (event: KeyboardEvent): void => {
+    const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (move !== undefined && !event.altKey) {
+      event.preventDefault();
+      this.#move(move);
+    } else if (event.key === 'Enter' && this.open) {
+      event.preventDefault();
+      const option = this.#listed[this.active];
+      if (option) {
+        this.#chooseAndTell(option);
+      }
+    } else if (event.key === 'Escape' && this.open) {
+      // The host's dialog, if it is in one, stays.
+      event.preventDefault();
+      event.stopPropagation();
+      this.#close();
+    }
+  };
+
+  #move(by: number): void {
+    if (!this.open) {
+      this.#openList();
+      return;
+    }
+    const count = this.#listed.length;
+    if (count > 0) {
+      this.active = this.active < 0 && by < 0 ? count - 1 : (this.active + by + count) % count;
+      void this.updateComplete.then(() =>
+        this.renderRoot.querySelector('[role=option][aria-selected=true]')?.scrollIntoView({ block: 'nearest' }),
+      );
+    }
+  }
+
+  readonly #add = (): void => {
+    const name = this.typed ?? '';
+    this.#close();
+    this.#form.start({
+      title: 'Add credential',
+      name,
+      editing: false,
+      send: (entry) => this.#create(entry),
+      focus: () => this.#field,
+    });
+  };
+
+  async #create({ name, value }: Entry): Promise<EntryError[]> {
+    const { createCredential: payload } = await ask(AddOption, { input: { name, value } }, await this.#door());
+    const created = payload?.credential;
+    if (!created) {
+      return payload?.userErrors ?? [{ field: null, message: 'The server did not answer as expected.' }];
+    }
+    const detail = { id: created.id, name: created.name };
+    this.dispatchEvent(new CustomEvent('credential-created', { bubbles: true, composed: true, detail }));
+    this.#chooseAndTell(created);
+    return [];
+  }
+
+  protected override render(): TemplateResult {
+    const disabled = this.disabled || this.formDisabled;
+    const label = this.label || [...this.#internals.labels].map((element) => element.textContent?.trim()).join(' ');
+    return html`${this.label ? html`<label part="label" for="field">${this.label}</label>` : nothing}
+      <div class="line">
+        <div class="box">
+          <input
+            id="field"
+            part="input"
+            role="combobox"
+            autocomplete="off"
+            autocapitalize="off"
+            spellcheck="false"
+            placeholder="None"
+            aria-label=${label || 'Credential'}
+            aria-expanded=${this.open}
+            aria-controls="list"
+            aria-autocomplete="list"
+            aria-required=${this.required}
+            aria-invalid=${this.#choice.missing}
+            aria-describedby="status"
+            aria-activedescendant=${this.active >= 0 ? `option-${this.active}` : nothing}
+            ?disabled=${disabled}
+            .value=${this.typed ?? this.#choice.text}
+            @click=${() => this.#openList()}
+            @focus=${() => this.#field?.select()}
+            @blur=${() => this.#close()}
+            @input=${this.#input}
+            @change=${(event: Event) => event.stopPropagation()}
+            @keydown=${this.#keydown}
+          />
+          ${listTemplate({
+            options: this.#listed,
+            search: this.#options,
+            open: this.open,
+            active: this.active,
+            value: this.value,
+            label,
+            choose: (option) => this.#chooseAndTell(option),
+          })}
+        </div>
+        ${this.canAdd
+          ? html`<button type="button" part="add" class="button" ?disabled=${disabled} @mousedown=${keepFocus} @click=${this.#add}>
+              Add
+            </button>`
+          : nothing}
+      </div>
+      <p id="status" part="status" class=${this.#choice.missing && !this.open ? 'error' : 'hint'} role="status">
+        ${this.open ? statusOf(this.#options) : this.#choice.missing ? 'No credential has this ID any more.' : nothing}
+      </p>
+      ${this.#form.render()}`;
+  }
+}
+
+/** Without this, pressing the button would take the focus, and what was typed with it, before the click. */
+function keepFocus(event: MouseEvent): void {
+  event.preventDefault();
+}

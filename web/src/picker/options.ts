@@ -1,0 +1,70 @@
+import type { ReactiveControllerHost } from 'lit';
+import { Options as OptionsQuery } from '../../generated/picker.js';
+import { type Door, ask } from '../api/ask.js';
+import { Failure } from '../api/failure.js';
+
+const PAGE_SIZE = 20;
+const SEARCH_DELAY_MS = 250;
+
+export interface Option {
+  id: string;
+  name: string;
+}
+
+/** The credentials to choose from: those whose name contains what was typed. */
+export class Options {
+  found: Option[] = [];
+  total = 0;
+  loading = false;
+  failure: Failure | undefined;
+  #latest = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #host: ReactiveControllerHost;
+  readonly #door: () => Promise<Door>;
+
+  constructor(host: ReactiveControllerHost, door: () => Promise<Door>) {
+    this.#host = host;
+    this.#door = door;
+  }
+
+  /** Searches once nothing was typed for a moment. */
+  searchSoon(query: string): void {
+    clearTimeout(this.#timer);
+    this.loading = true;
+    this.#timer = setTimeout(() => void this.search(query), SEARCH_DELAY_MS);
+    this.#host.requestUpdate();
+  }
+
+  /** Searches. An answer that another search overtook is dropped. */
+  async search(query: string): Promise<void> {
+    this.stop();
+    const { signal } = this.#latest;
+    this.loading = true;
+    this.failure = undefined;
+    this.#host.requestUpdate();
+    try {
+      const door = { ...(await this.#door()), signal };
+      const { credentials } = await ask(OptionsQuery, { query: query || null, first: PAGE_SIZE }, door);
+      this.found = credentials?.nodes ?? [];
+      this.total = credentials?.totalCount ?? 0;
+    } catch (error) {
+      if (signal.aborted) {
+        return;
+      }
+      this.found = [];
+      this.failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+    }
+    if (!signal.aborted) {
+      this.loading = false;
+      this.#host.requestUpdate();
+    }
+  }
+
+  /** Forgets the search that is under way. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#latest.abort();
+    this.#latest = new AbortController();
+    this.loading = false;
+  }
+}

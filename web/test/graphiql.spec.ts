@@ -1,0 +1,121 @@
+import type { Locator, Page } from '@playwright/test';
+import { expectAccessible } from './support/accessibility.js';
+import { create, findByName } from './support/data.js';
+import { expect, test } from './support/test.js';
+
+const SUBSCRIPTION = 'subscription Changes { credentialChanged { action credential { name } } }';
+
+function result(page: Page): Locator {
+  return page.getByRole('region', { name: 'Result Window' });
+}
+
+/** Replaces what is in an editor: the first is the one of operations. */
+async function write(page: Page, editor: Locator, text: string): Promise<void> {
+  await editor.locator('.CodeMirror-lines').filter({ visible: true }).click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText(text);
+}
+
+function operations(page: Page): Locator {
+  return page.getByRole('region', { name: 'Query Editor' });
+}
+
+/** Runs one operation, once the explorer has read it: then its name is above the editor. */
+async function run(page: Page, operation: string): Promise<void> {
+  await write(page, operations(page), operation);
+  const name = /^\w+ (\w+)/.exec(operation)![1]!;
+  await expect(page.getByRole('list', { name: 'Select active operation' }).getByRole('button', { name })).toBeVisible();
+  await page.keyboard.press('Control+Enter');
+}
+
+/** Resolves to the address of the WebSocket on which the server has begun a subscription: it answers a ping in its turn. */
+async function subscribed(page: Page): Promise<() => Promise<string>> {
+  let begin = (address: string): void => void address;
+  const begun = new Promise<string>((resolve) => (begin = resolve));
+  await page.routeWebSocket('**/graphql', (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      server.send(message);
+      if (message.toString().includes('"type":"subscribe"')) {
+        server.send('{"type":"ping"}');
+      }
+    });
+    server.onMessage((message) => {
+      if (message.toString().includes('"type":"pong"')) {
+        begin(socket.url());
+      } else {
+        socket.send(message);
+      }
+    });
+  });
+  return () => begun;
+}
+
+test('the explorer runs a query by the session', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+  await page.goto(`${server.url}/graphiql`);
+  await expect(page.getByRole('banner')).toContainText('alice');
+  await expect(page.getByRole('link', { name: 'Explorer' })).toHaveAttribute('aria-current', 'page');
+  await run(page, 'query Everything { credentials { totalCount nodes { name } } viewer { subject } }');
+  await expect(result(page)).toContainText('"name": "OPENAI_KEY"');
+  await expect(result(page)).toContainText('"subject": "alice"');
+  await expectAccessible(page, 'explorer with a result');
+});
+
+test('the explorer knows the schema', async ({ page, server, signIn }) => {
+  await signIn('alice', 'viewer');
+  await page.goto(`${server.url}/graphiql`);
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  await page.getByRole('link', { name: 'Query', exact: true }).click();
+  await expect(page.getByText('The credentials, all or those whose name contains')).toBeVisible();
+  await expectAccessible(page, 'documentation');
+
+  await page.getByRole('button', { name: 'Open settings dialog' }).click();
+  await expect(page.getByRole('dialog')).toBeVisible();
+  await expectAccessible(page, 'settings of the explorer');
+});
+
+test('the explorer follows a subscription over a WebSocket, by the session', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  const begun = await subscribed(page);
+  await page.goto(`${server.url}/graphiql`);
+  await run(page, SUBSCRIPTION);
+  expect(await begun()).toBe(`${server.url.replace('http', 'ws')}/graphql`);
+  await create(server, token, 'SEEN');
+  await expect(result(page)).toContainText('"name": "SEEN"');
+  await expect(result(page)).toContainText('CREDENTIAL_CREATED');
+});
+
+test('one who is not signed in is shown the way, and may use a header instead', async ({ page, server }) => {
+  const token = await server.token('alice', 'editor');
+  const begun = await subscribed(page);
+  await page.goto(`${server.url}/graphiql`);
+  const alert = page.getByRole('alert').filter({ hasText: 'The server wants to know who asks.' });
+  await expect(alert.getByRole('link', { name: 'Sign in' })).toHaveAttribute('href', '/login?return=%2Fgraphiql');
+  await expectAccessible(page, 'explorer, signed out');
+
+  await page.getByRole('button', { name: 'Headers' }).click();
+  await write(page, page.getByRole('region', { name: 'Headers' }), JSON.stringify({ Authorization: `Bearer ${token}` }));
+  await run(page, 'query Viewer { viewer { subject } }');
+  await expect(result(page)).toContainText('"subject": "alice"');
+  await expect(alert).toBeHidden();
+
+  await run(page, SUBSCRIPTION);
+  await begun();
+  await create(server, token, 'BY_HEADER');
+  await expect(result(page)).toContainText('"name": "BY_HEADER"');
+});
+
+test('what is typed into the explorer is kept nowhere', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  await page.goto(`${server.url}/graphiql`);
+  const mutation = 'mutation Create { createCredential(input: {name: "TYPED", value: "sk-typed"}) { credential { id } } }';
+  await run(page, mutation);
+  await expect(result(page)).toContainText('"createCredential"');
+  expect(await findByName(server, token, 'TYPED')).not.toBeNull();
+  expect(await page.evaluate(() => [localStorage.length, sessionStorage.length])).toEqual([0, 0]);
+  expect(await page.evaluate(async () => (await indexedDB.databases()).length)).toBe(0);
+  await page.reload();
+  await expect(operations(page)).toContainText('query Credentials');
+  await expect(page.getByText('sk-typed')).toHaveCount(0);
+});

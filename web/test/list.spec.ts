@@ -1,0 +1,185 @@
+import type { Request } from '@playwright/test';
+import { expectAccessible } from './support/accessibility.js';
+import { create, createMany, declare } from './support/data.js';
+import { expect, test } from './support/test.js';
+import { drawn, hold } from './support/timing.js';
+
+test('rows are loaded page by page, and the focus goes to the first new one', async ({ page, server, signIn }) => {
+  await createMany(server, await signIn('alice', 'editor'), 120);
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('status').filter({ hasText: '120 credentials, 50 shown' })).toBeVisible();
+  await expectAccessible(page, 'table');
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await expect(page.getByRole('rowheader')).toHaveCount(100);
+  await expect(page.getByRole('row', { name: /KEY_0051/ })).toBeFocused();
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await expect(page.getByRole('rowheader')).toHaveCount(120);
+  await expect(page.getByRole('button', { name: 'Load more' })).toHaveCount(0);
+});
+
+test('the search is in the address, waits for a pause, and is cleared by Esc', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  await createMany(server, token, 12);
+  await create(server, token, 'OPENAI_100%');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveCount(13);
+  let asked = 0;
+  page.on('request', (request) => (asked += request.url().endsWith('/graphql') ? 1 : 0));
+  await page.keyboard.press('/');
+  await expect(page.getByRole('searchbox')).toBeFocused();
+  await page.keyboard.type('Ai_100%');
+  await expect(page.getByRole('rowheader')).toHaveText(['OPENAI_100%']);
+  await expect(page.getByRole('status').filter({ hasText: '1 credential matches “Ai_100%”' })).toBeVisible();
+  await expect(page).toHaveURL(`${server.url}/credentials?q=Ai_100%25`);
+  expect(asked, 'one request for seven keys').toBe(1);
+
+  await page.reload();
+  await expect(page.getByRole('rowheader')).toHaveText(['OPENAI_100%']);
+  await page.getByRole('searchbox').fill('nothing has this');
+  await expect(page.getByRole('heading', { name: 'Nothing matches “nothing has this”' })).toBeVisible();
+  await expectAccessible(page, 'no match');
+  await page.getByRole('searchbox').press('Escape');
+  await expect(page.getByRole('rowheader')).toHaveCount(13);
+  await expect(page).toHaveURL(`${server.url}/credentials`);
+});
+
+test('an answer that a later search overtook is dropped', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  await create(server, token, 'FIRST');
+  await create(server, token, 'SECOND');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveCount(2);
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let isHeld = (): void => undefined;
+  const holding = new Promise<void>((resolve) => (isHeld = resolve));
+  await page.route('**/graphql', async (route) => {
+    if (route.request().postData()?.includes('"query":"FIRST"')) {
+      isHeld();
+      await held;
+    }
+    await route.continue().catch(() => undefined);
+  });
+  const isFirst = (request: Request): boolean => request.postData()?.includes('"query":"FIRST"') ?? false;
+  const settled = Promise.race([
+    page.waitForEvent('requestfinished', isFirst),
+    page.waitForEvent('requestfailed', isFirst),
+  ]);
+  await page.getByRole('searchbox').fill('FIRST');
+  await holding;
+  await page.getByRole('searchbox').fill('SECOND');
+  await expect(page.getByRole('rowheader')).toHaveText(['SECOND']);
+  release();
+  await settled;
+  await drawn(page);
+  await expect(page.getByRole('rowheader')).toHaveText(['SECOND']);
+});
+
+test('the order is chosen in the head of the table, and is in the address', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  for (const name of ['MIDDLE', 'FIRST', 'LAST']) {
+    await create(server, token, name);
+  }
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveText(['FIRST', 'LAST', 'MIDDLE']);
+  await expect(page.getByRole('columnheader', { name: 'Name' })).toHaveAttribute('aria-sort', 'ascending');
+  await page.getByRole('button', { name: 'Created' }).click();
+  await expect(page.getByRole('rowheader')).toHaveText(['LAST', 'FIRST', 'MIDDLE']);
+  await expect(page).toHaveURL(`${server.url}/credentials?order=created-desc`);
+  await expect(page.getByRole('columnheader', { name: 'Created' })).toHaveAttribute('aria-sort', 'descending');
+  await page.getByRole('button', { name: 'Created' }).click();
+  await expect(page.getByRole('rowheader')).toHaveText(['MIDDLE', 'FIRST', 'LAST']);
+  await page.reload();
+  await expect(page.getByRole('rowheader')).toHaveText(['MIDDLE', 'FIRST', 'LAST']);
+});
+
+test('the ID is copied whole, and that is said', async ({ page, server, signIn }) => {
+  const id = await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+  await page.goto(`${server.url}/credentials`);
+  const cell = page.getByRole('cell').filter({ has: page.getByTitle(id) });
+  await expect(cell).toContainText(`${id.slice(0, 8)}…${id.slice(-4)}`);
+  await page.getByRole('button', { name: 'Copy the ID of OPENAI_KEY' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'Copied the ID of “OPENAI_KEY”.' })).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(id);
+});
+
+test('times are told in words, with the exact one as the title', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+  await page.goto(`${server.url}/credentials`);
+  const created = page.getByRole('cell').locator('time').first();
+  await expect(created).toHaveText('just now');
+  await expect(created).toHaveAttribute('title', new RegExp(`${new Date().getUTCFullYear()}`));
+});
+
+test('on a narrow screen rows are cards, and nothing is cut off', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  const id = await create(server, token, `${'LONG_'.repeat(25)}`);
+  await create(server, token, 'SHORT');
+  await declare(server, id, 'support');
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('row', { name: /SHORT/ })).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await page.getByLabel('Order').selectOption('Name, Z to A');
+  await expect(page.getByRole('rowheader').first()).toHaveText('SHORT');
+  await expectAccessible(page, 'cards');
+  await page.getByRole('button', { name: 'Edit SHORT' }).click();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await expectAccessible(page, 'form on a narrow screen');
+});
+
+test('everything is done with the keyboard alone', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'ONLY');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('row', { name: /ONLY/ })).toBeVisible();
+  await page.keyboard.press('/');
+  const stops: string[] = [];
+  for (let press = 0; press < 12 && stops.at(-1) !== 'Delete ONLY'; press += 1) {
+    await page.keyboard.press('Tab');
+    stops.push(
+      await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? ''),
+    );
+  }
+  expect(stops).toEqual(['Add', 'Name ↑', 'Created', 'Updated', 'Copy the ID of ONLY', 'Edit ONLY', 'Delete ONLY']);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Cancel' })).toBeFocused();
+  await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('Deleted “ONLY”.')).toBeVisible();
+  await expect(page.getByRole('searchbox')).toBeFocused();
+});
+
+test('nothing jumps while the page loads', async ({ page, server, signIn }) => {
+  await createMany(server, await signIn('alice', 'editor'), 60);
+  await page.addInitScript(() => {
+    const shifts: number[] = [];
+    Object.assign(window, { shifts });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        shifts.push((entry as unknown as { value: number }).value);
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  const held = await hold(page, 'FirstPage');
+  await page.goto(`${server.url}/credentials`);
+  await held.arrived;
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
+  await drawn(page);
+  await held.letGo();
+  await expect(page.getByRole('rowheader')).toHaveCount(50);
+  await drawn(page);
+  const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
+  expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.01);
+});
+
+test('targets are 24 pixels or more', async ({ page, server, signIn }) => {
+  const id = await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+  await declare(server, id, 'support');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('row', { name: /OPENAI_KEY/ })).toBeVisible();
+  for (const button of await page.getByRole('main').locator('button, input, select, a').filter({ visible: true }).all()) {
+    const box = (await button.boundingBox())!;
+    expect(Math.min(box.width, box.height), await button.innerText()).toBeGreaterThanOrEqual(24);
+  }
+});

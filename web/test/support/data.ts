@@ -1,0 +1,60 @@
+import type { Server } from './server.js';
+
+const CREATE = `mutation ($input: CreateCredentialInput!) {
+  createCredential(input: $input) { credential { id } userErrors { message } }
+}`;
+const DECLARE = `mutation ($input: DeclareReferencesInput!) {
+  declareReferences(input: $input) { userErrors { message } }
+}`;
+const RESOLVE = `mutation ($input: ResolveCredentialInput!) {
+  resolveCredential(input: $input) { value userErrors { message } }
+}`;
+const BY_NAME = 'query ($name: String!) { credentialByName(name: $name) { id name valueVersion } }';
+
+export interface Stored {
+  id: string;
+  name: string;
+  valueVersion: number;
+}
+
+/** Creates a credential without the page. Returns its ID. */
+export async function create(server: Server, token: string, name: string, value = 'a value'): Promise<string> {
+  const { createCredential } = await server.ask<{
+    createCredential: { credential: { id: string } };
+  }>(token, CREATE, { input: { name, value } });
+  return createCredential.credential.id;
+}
+
+/** Creates many credentials, named `KEY_0001` and so on, twenty in a request. */
+export async function createMany(server: Server, token: string, count: number): Promise<void> {
+  for (let first = 1; first <= count; first += 20) {
+    const numbers = Array.from({ length: Math.min(20, count - first + 1) }, (_, index) => first + index);
+    const fields = numbers.map((number) => {
+      const name = `KEY_${String(number).padStart(4, '0')}`;
+      return `c${number}: createCredential(input: {name: "${name}", value: "a value"}) { userErrors { message } }`;
+    });
+    await server.ask(token, `mutation { ${fields.join(' ')} }`);
+  }
+}
+
+/** Says that a model binding uses a credential. */
+export async function declare(server: Server, credentialId: string, name: string): Promise<void> {
+  const consumer = { kind: 'AI_MODEL_BINDING', externalId: `${name}.yaml#primary_model`, name };
+  await server.ask(await server.token('workflows', 'runtime'), DECLARE, {
+    input: { consumer, credentialIds: [credentialId] },
+  });
+}
+
+/** The value of a credential, as only a runtime reads it. */
+export async function resolve(server: Server, credentialId: string): Promise<string> {
+  const consumer = { kind: 'WORKFLOW', externalId: 'test.yaml' };
+  const { resolveCredential } = await server.ask<{ resolveCredential: { value: string } }>(await server.token('workflows', 'runtime'), RESOLVE, {
+    input: { credentialId, consumer },
+  });
+  return resolveCredential.value;
+}
+
+export async function findByName(server: Server, token: string, name: string): Promise<Stored | null> {
+  const { credentialByName } = await server.ask<{ credentialByName: Stored | null }>(token, BY_NAME, { name });
+  return credentialByName;
+}

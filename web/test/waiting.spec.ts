@@ -1,0 +1,85 @@
+import { create, findByName } from './support/data.js';
+import { expect, test } from './support/test.js';
+import { hold } from './support/timing.js';
+
+test('a rename is seen before the server has answered, and a form that is being sent cannot be left', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  await create(server, await signIn('alice', 'editor'), 'OLD');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Edit OLD' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('NEW');
+  const held = await hold(page, 'updateCredential');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await held.arrived;
+  await expect(page.locator('tbody th')).toHaveText(['NEW']);
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog').getByRole('button', { name: 'Saving…' })).toBeVisible();
+  await held.letGo();
+  await expect(page.getByText('Renamed to “NEW”.')).toBeVisible();
+});
+
+test('a deleted credential is gone before the server has answered; an added one is there only after', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  const token = await signIn('alice', 'editor');
+  await create(server, token, 'GONE');
+  await create(server, token, 'NEXT');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Delete GONE' }).click();
+  await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
+  const deleting = await hold(page, 'deleteCredential');
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await deleting.arrived;
+  await expect(page.getByRole('rowheader')).toHaveText(['NEXT']);
+  await expect(page.getByRole('row', { name: /NEXT/ }), 'the focus goes to what took its place').toBeFocused();
+  await deleting.letGo();
+  await expect(page.getByText('Deleted “GONE”.')).toBeVisible();
+  expect(await findByName(server, token, 'GONE')).toBeNull();
+
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Name', { exact: true }).fill('ADDED');
+  await page.getByLabel('Value', { exact: true }).fill('a value');
+  const adding = await hold(page, 'createCredential');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await adding.arrived;
+  await expect(page.locator('tbody th')).toHaveText(['NEXT']);
+  await adding.letGo();
+  await expect(page.getByRole('rowheader')).toHaveText(['ADDED', 'NEXT']);
+});
+
+test('leaving the page asks while something was entered', async ({ page, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Value', { exact: true }).fill('sk-half-way');
+  const asked = page.waitForEvent('dialog');
+  const leaving = page.close({ runBeforeUnload: true });
+  const dialog = await asked;
+  expect(dialog.type()).toBe('beforeunload');
+  await dialog.dismiss();
+  await leaving;
+  await expect(page.getByLabel('Value', { exact: true })).toHaveValue('sk-half-way');
+});
+
+test('nothing moves for those who asked for that, and forced colours leave the buttons their edges', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  await signIn('alice', 'editor');
+  await page.emulateMedia({ reducedMotion: 'reduce', forcedColors: 'active' });
+  const held = await hold(page, 'FirstPage');
+  await page.goto(`${server.url}/credentials`);
+  await held.arrived;
+  await expect(page.locator('.bar').first()).toHaveCSS('animation-name', 'none');
+  await held.letGo();
+  const add = page.getByRole('button', { name: 'Add', exact: true });
+  const edge = await add.evaluate((button) => getComputedStyle(button).borderTopColor);
+  const ground = await add.evaluate((button) => getComputedStyle(button).backgroundColor);
+  expect(edge).not.toBe(ground);
+});
