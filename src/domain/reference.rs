@@ -141,10 +141,12 @@ impl Domain {
         Ok(found.await?)
     }
 
-    /// Replaces all that a consumer declares to use, and returns its references. An ID that was deleted is declared, and dangles.
+    /// Replaces all that a consumer declares to use, and returns its references. An ID that was deleted is declared, and dangles; one that
+    /// is not declared dangles no more, whether or not it was resolved.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without `references:declare` or `credentials:resolve`, and for credentials that the token leaves out;
+    /// [`Error::Forbidden`] without `references:declare` or `credentials:resolve`, and when credentials that the token leaves out are
+    /// declared, or were until now;
     /// [`Error::Rejected`] for a consumer that cannot be named so, more than 100 credentials, and one that never existed.
     pub async fn declare_references(
         &self,
@@ -166,10 +168,17 @@ impl Domain {
             return Err(Denial::TokenLimited.into());
         }
         let ids = self.ids.clone();
+        let declarer = caller.clone();
         self.change(caller, move |connection, recorder| {
             reference::lock_consumer(connection, &consumer)?;
             let wanted = find_all(connection, &asked)?;
-            let before = reference::list_declared(connection, &consumer, &asked)?;
+            let before = reference::list_replaceable(connection, &consumer, &asked)?;
+            let is_beyond_token = |reference: &CredentialReference| {
+                reference.declared_at.is_some() && declarer.is_limited_from(reference.credential_id)
+            };
+            if before.iter().any(is_beyond_token) {
+                return Err(Denial::TokenLimited.into());
+            }
             if replace(connection, recorder, &ids, &consumer, &before, &wanted)? {
                 let subject = Subject {
                     consumer: Some(&consumer),
@@ -236,13 +245,14 @@ fn replace(
             },
             ..reference.clone()
         };
-        if after == *reference {
+        let dangles = !is_wanted && !reference.is_present;
+        if after == *reference && !dangles {
             continue;
         }
         changed = true;
         let is_deleted = after.declared_at.is_none()
-            && after.uses.is_none()
-            && reference::delete_unused(connection, reference.id)? > 0;
+            && (after.uses.is_none() || !after.is_present)
+            && reference::delete_idle(connection, reference.id)? > 0;
         if !is_deleted && reference::update_declaration(connection, &after)? == 0 {
             return Err(Error::Overtaken);
         }

@@ -232,11 +232,12 @@ pub fn list_references_of(
     references(rows)
 }
 
-/// The references of a consumer that it declares, and those to some credentials.
+/// The references of a consumer that a declaration of these credentials may change: those that it declares, those to these credentials, and
+/// those that dangle.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
-pub fn list_declared(
+pub fn list_replaceable(
     connection: &mut DatabaseConnection,
     consumer: &Consumer,
     credential_ids: &[Id<Credential>],
@@ -251,6 +252,7 @@ pub fn list_declared(
         .filter(
             credential_references::declared_at_us
                 .is_not_null()
+                .or(credential_references::present_credential_id.is_null())
                 .or(credential_references::credential_id.eq_any(ids)),
         )
         .select(credential_references::all_columns)
@@ -342,16 +344,21 @@ pub fn update_declaration(
     Ok(changed)
 }
 
-/// Deletes a reference that was only declared. Returns how many rows that were: none when the credential was resolved meanwhile.
+/// Deletes a reference that says nothing any more: nobody has resolved it, or its credential is gone. Returns how many rows that were: none
+/// when the credential was resolved meanwhile.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
-pub fn delete_unused(
+pub fn delete_idle(
     connection: &mut DatabaseConnection,
     id: Id<CredentialReference>,
 ) -> Result<usize, StoreError> {
     let row = credential_references::table
         .filter(credential_references::id.eq(id.as_bytes().as_slice()))
-        .filter(credential_references::last_resolved_at_us.is_null());
+        .filter(
+            credential_references::last_resolved_at_us
+                .is_null()
+                .or(credential_references::present_credential_id.is_null()),
+        );
     Ok(diesel::delete(row).execute(connection)?)
 }

@@ -210,6 +210,53 @@ async fn what_is_declared_is_deleted_by_force_only_and_then_dangles() {
 }
 
 #[tokio::test]
+async fn what_was_resolved_dangles_until_its_consumer_declares_something_else() {
+    let server = Server::start().await;
+    let (alice, runtime) = (server.editor("alice"), server.runtime());
+    let (old, new) = (alice.create("old").await, alice.create("new").await);
+    for external_id in ["a.yaml", "b.yaml"] {
+        let consumer = named("WORKFLOW", external_id, "for people");
+        let input = json!({ "credentialId": old, "consumer": consumer });
+        runtime.mutate("resolveCredential", input).await.data();
+    }
+    counted(&alice, &old, 2).await;
+    declare(&runtime, "a.yaml", &[&old]).await.data();
+    let by_force = json!({ "credentialId": old, "force": true });
+    alice.mutate("deleteCredential", by_force).await.data();
+    assert_eq!(alice.ask(DANGLING).await.field()["totalCount"], 2);
+    // Of what it declares still, nothing is forgotten.
+    declare(&runtime, "a.yaml", &[&old, &new]).await.data();
+    assert_eq!(alice.ask(DANGLING).await.field()["totalCount"], 2);
+    let declared = declare(&runtime, "a.yaml", &[&new]).await;
+    assert_eq!(
+        declared.field()["references"].as_array().unwrap().len(),
+        1,
+        "{declared:?}"
+    );
+    // One that never declared anything may do so now.
+    declare(&runtime, "b.yaml", &[]).await.data();
+    assert_eq!(alice.ask(DANGLING).await.field()["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn a_token_that_is_limited_to_some_credentials_withdraws_none_of_the_others() {
+    let server = Server::start().await;
+    let (alice, runtime) = (server.editor("alice"), server.runtime());
+    let (mine, other) = (alice.create("mine").await, alice.create("other").await);
+    declare(&runtime, "a.yaml", &[&mine, &other]).await.data();
+    let token = server.limited_token(&json!([mine]));
+    let limited = server.bearer(&token);
+    for ids in [&[][..], &[mine.as_str()][..]] {
+        let refused = declare(&limited, "a.yaml", ids).await;
+        assert_eq!(refused.codes(), ["FORBIDDEN"]);
+    }
+    let found = references(&alice, &other).await;
+    assert!(found["references"]["nodes"][0]["declaredAt"].is_string());
+    declare(&limited, "own.yaml", &[&mine]).await.data();
+    declare(&limited, "own.yaml", &[]).await.data();
+}
+
+#[tokio::test]
 async fn a_user_whose_credentials_are_in_use_is_kept_when_asked() {
     let server = Server::start().await;
     let (alice, ada, runtime) = (

@@ -243,9 +243,7 @@ async fn a_token_with_credential_ids_resolves_only_these() {
     let server = Server::start().await;
     let alice = server.editor("alice");
     let (allowed, other) = (alice.create("allowed").await, alice.create("other").await);
-    let key = std::fs::read(server.data_directory().join("signing.key")).unwrap();
-    let issuer = server.issuer();
-    let token = limited_token(&key, issuer, json!([allowed]), &server);
+    let token = server.limited_token(&json!([allowed]));
     let limited = server.bearer(&token);
     assert_eq!(
         limited.resolve(&allowed).await.field()["value"],
@@ -253,31 +251,15 @@ async fn a_token_with_credential_ids_resolves_only_these() {
     );
     assert_eq!(limited.resolve(&other).await.codes(), ["FORBIDDEN"]);
     let none = server
-        .bearer(&limited_token(&key, issuer, json!([]), &server))
+        .bearer(&server.limited_token(&json!([])))
         .resolve(&allowed)
         .await;
     assert_eq!(none.codes(), ["FORBIDDEN"]);
-    let malformed = limited_token(&key, issuer, json!(["x"]), &server);
+    let malformed = server.limited_token(&json!(["x"]));
     assert_eq!(
         server.bearer(&malformed).resolve(&allowed).await.status,
         401
     );
-}
-
-/// A runtime's token with the claim `credential_ids`, which the command does not write.
-fn limited_token(key: &[u8], issuer: &str, ids: Value, server: &Server) -> String {
-    let now = server.clock.now().seconds();
-    let claims = json!({
-        "iss": issuer, "aud": "credence", "sub": "runtime", "iat": now, "exp": now + 60,
-        "scope": "credentials:resolve", "credential_ids": ids,
-    });
-    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
-    jsonwebtoken::encode(
-        &header,
-        &claims,
-        &jsonwebtoken::EncodingKey::from_secret(key),
-    )
-    .unwrap()
 }
 
 #[tokio::test]

@@ -155,6 +155,19 @@ impl Server {
         self.person(subject, Role::Admin)
     }
 
+    /// A runtime's token with the claim `credential_ids`, which the command does not write.
+    pub fn limited_token(&self, ids: &Value) -> String {
+        let key = std::fs::read(self.data_directory().join("signing.key")).unwrap();
+        let now = self.clock.now().seconds();
+        let claims = json!({
+            "iss": self.issuer(), "aud": "credence", "sub": "runtime", "iat": now, "exp": now + 60,
+            "scope": "credentials:resolve", "credential_ids": ids,
+        });
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        let key = jsonwebtoken::EncodingKey::from_secret(&key);
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    }
+
     pub fn runtime(&self) -> Person<'_> {
         self.person("runtime", Role::Runtime)
     }
