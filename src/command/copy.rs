@@ -10,6 +10,7 @@ use credence::keyring_start::{connect, inspect, migrate_unfinished, store_failur
 use credence::store::connection::Database;
 use credence::store::copy::{CopyError, DatabaseCopy, Outcome, Progress, try_lock_sides};
 use credence::store::error::StoreError;
+use credence::store::migration::is_current;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The arguments of `credence copy`.
@@ -65,6 +66,11 @@ pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
         CopyError::Target(error) => of_target(store_failure(&to.database, error)),
     };
     let mut reads = connect(&from.database).map_err(of_source)?;
+    if !is_current(&mut reads).map_err(|error| of_source(store_failure(&from.database, error)))? {
+        return Err(Failure::configuration(
+            "--from: the tables are those of an older version: run `credence migrate` there first",
+        ));
+    }
     let mut writes = connect(&to.database).map_err(of_target)?;
     if !try_lock_sides(&mut reads, &mut writes).map_err(failure)? {
         return Err(Failure::configuration(
@@ -82,12 +88,15 @@ pub fn run(arguments: &CopyArguments) -> Result<(), Failure> {
     bar.set_length(total_rows.map_err(failure)?);
     show(&bar);
     copy.carry().map_err(failure)?;
-    let outcome = copy.compare().map_err(failure)?;
+    let outcome = match copy.compare().map_err(failure)? {
+        Outcome::Same => copy.finish().map_err(failure)?,
+        different @ Outcome::Different(_) => different,
+    };
     bar.finish_and_clear();
     match outcome {
         Outcome::Same => {
             super::tell(&format!(
-                "{} has all that {} has.",
+                "{} (--to) has all that {} (--from) has.",
                 to.database, from.database
             ));
             Ok(())

@@ -1,5 +1,6 @@
 //! The rows of the audit log. They are added and read, never changed.
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::connection::{DatabaseConnection, MultiBackend};
@@ -56,6 +57,31 @@ impl AuditEventRow {
             request_id: self.request_id,
         })
     }
+}
+
+/// Adds an event and takes it back within the transaction: nothing is changed, but what would have to be written is. Nobody may delete one.
+///
+/// # Errors
+/// A [`StoreError`] when no event can be written.
+pub fn insert_and_take_back(connection: &mut DatabaseConnection) -> Result<(), StoreError> {
+    let nothing = AuditEvent {
+        id: Id::NIL,
+        occurred_at: Timestamp(0),
+        action: AuditAction::CredentialResolved,
+        actor_issuer: String::new(),
+        actor_subject: String::new(),
+        credential_id: None,
+        credential_name: None,
+        value_version: None,
+        user_id: None,
+        user_subject: None,
+        consumer: None,
+        request_id: String::new(),
+    };
+    connection.batch_execute("SAVEPOINT taken_back")?;
+    let inserted = insert_event(connection, &nothing);
+    connection.batch_execute("ROLLBACK TO SAVEPOINT taken_back; RELEASE SAVEPOINT taken_back")?;
+    inserted
 }
 
 /// Adds an event.

@@ -8,6 +8,7 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::postgres::SCHEMA;
 use crate::types::audit::AuditAction;
 use crate::types::change::{CredentialChange, Told};
 use crate::types::clock::Timestamp;
@@ -19,7 +20,9 @@ use crate::types::user::{Profile, User, UserKey};
 const NOTICE_LIMIT_BYTES: usize = 7_999;
 
 /// The name of the channel. Deployments in other schemas of the same database have channels of their own.
-const CHANNEL: &str = "'credence_' || md5(current_schema())";
+fn channel() -> String {
+    format!("'credence_' || {SCHEMA}")
+}
 
 #[derive(QueryableByName)]
 struct Channel {
@@ -70,7 +73,7 @@ pub fn notify(
         let text = serde_json::to_string(&Notice::from(change)).unwrap_or_default();
         // What is too long is told as a change that was missed: followers then look for themselves.
         let fits = text.len() <= NOTICE_LIMIT_BYTES;
-        diesel::sql_query(format!("SELECT pg_notify({CHANNEL}, $1)"))
+        diesel::sql_query(format!("SELECT pg_notify({}, $1)", channel()))
             .bind::<Text, _>(if fits { text.as_str() } else { "" })
             .execute(connection)?;
     }
@@ -83,7 +86,7 @@ pub fn notify(
 /// A [`StoreError`] when the database cannot be reached.
 pub fn listen(connection: &mut PgConnection) -> Result<(), StoreError> {
     let channel: Channel =
-        diesel::sql_query(format!("SELECT {CHANNEL} AS channel")).get_result(connection)?;
+        diesel::sql_query(format!("SELECT {} AS channel", channel())).get_result(connection)?;
     diesel::sql_query(format!("LISTEN {}", channel.channel)).execute(connection)?;
     Ok(())
 }

@@ -278,7 +278,7 @@ impl<'a> DatabaseCopy<'a> {
         Ok(u64::try_from(total).unwrap_or(0).saturating_mul(2))
     }
 
-    /// Carries over what is not there yet. The keyring comes last: no server starts on a copy that is not finished.
+    /// Carries over what is not there yet, but for the keyring.
     ///
     /// # Errors
     /// [`StoreError::NotUnique`] of the target when it has rows of another database; otherwise that one of both cannot be reached.
@@ -301,11 +301,19 @@ impl<'a> DatabaseCopy<'a> {
         self.carry_table::<CredentialRow>()?;
         self.carry_table::<ReferenceRow>()?;
         self.carry_table::<AuditEventRow>()?;
-        self.carry_progress()?;
-        self.carry_table::<KeyringRow>()
+        self.carry_progress()
     }
 
-    /// Compares both databases, row by row.
+    /// Carries over the keyring, when all else was compared: no server starts on a copy without it.
+    ///
+    /// # Errors
+    /// A [`CopyError`] when one of both databases cannot be reached.
+    pub fn finish(&mut self) -> Result<Outcome, CopyError> {
+        self.carry_table::<KeyringRow>()?;
+        self.is_same::<KeyringRow>()
+    }
+
+    /// Compares both databases, row by row, but for the keyring.
     ///
     /// # Errors
     /// A [`CopyError`] when one of both cannot be read.
@@ -319,7 +327,6 @@ impl<'a> DatabaseCopy<'a> {
             Self::is_same::<ReferenceRow>,
             Self::is_same::<AuditEventRow>,
             Self::is_same::<ProgressRow>,
-            Self::is_same::<KeyringRow>,
         ];
         for is_same in tables {
             if let Outcome::Different(table) = is_same(self)? {

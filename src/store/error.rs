@@ -68,6 +68,11 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(_, information) if is_outage(information.message()) => {
                 Self::Unavailable
             }
+            DieselError::DatabaseError(_, information)
+                if information.message().starts_with("permission denied") =>
+            {
+                Self::Internal(Cause("a right of the database role is missing"))
+            }
             error => Self::Internal(Cause(kind(&error))),
         }
     }
@@ -92,7 +97,7 @@ const fn kind(error: &DieselError) -> &'static str {
 /// Whether a message is one of those by which SQLite says that its file cannot be used (`sqlite3_errstr`), or PostgreSQL that it stops,
 /// starts or has no room: diesel hands on no code. Where PostgreSQL speaks another language, the next check of the connection tells.
 fn is_outage(message: &str) -> bool {
-    const OUTAGES: [&str; 17] = [
+    const OUTAGES: [&str; 18] = [
         "database or disk is full",
         "disk I/O error",
         "attempt to write a readonly database",
@@ -107,6 +112,7 @@ fn is_outage(message: &str) -> bool {
         "could not extend file",
         "No space left on device",
         "too many c",
+        "remaining connection slots",
         "canceling statement",
         "no connection to the server",
         "could not receive data",

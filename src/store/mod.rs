@@ -136,12 +136,17 @@ impl Store {
         self.name_sample.clone()
     }
 
-    /// Whether the database can be read, and a row can be written durably, within 2 seconds: whoever asks for that does not wait long.
+    /// Whether the database can be read, an audit event can be written, and a row be written durably, within 2 seconds: whoever asks for
+    /// that does not wait long.
     pub async fn is_usable(&self) -> bool {
         let used = async {
             self.read(|connection| Ok::<_, StoreError>(connection.batch_execute("SELECT 1")?))
                 .await?;
-            self.write(credential::write_and_delete).await
+            self.write(|connection| {
+                audit::insert_and_take_back(connection)?;
+                credential::write_and_delete(connection)
+            })
+            .await
         };
         timeout(USE_LIMIT, used)
             .await

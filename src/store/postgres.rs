@@ -103,23 +103,41 @@ pub enum ConnectProblem {
 impl ConnectProblem {
     fn of(library_text: &str) -> Self {
         // Where the server speaks another language than English, it is `Unreachable`.
-        const KNOWN: [(&str, ConnectProblem); 15] = [
+        const KNOWN: [(&str, ConnectProblem); 22] = [
             ("invalid connection option", ConnectProblem::Malformed),
             ("invalid URI", ConnectProblem::Malformed),
             ("invalid port", ConnectProblem::Malformed),
-            ("invalid sslmode", ConnectProblem::Malformed),
-            ("invalid target_session_attrs", ConnectProblem::Malformed),
+            ("invalid percent-encoded", ConnectProblem::Malformed),
+            ("invalid integer value", ConnectProblem::Malformed),
+            ("key/value separator", ConnectProblem::Malformed),
+            (" value: \"", ConnectProblem::Malformed),
+            (
+                "unrecognized configuration parameter",
+                ConnectProblem::Malformed,
+            ),
             ("translate host name", ConnectProblem::UnknownHost),
             ("authentication failed", ConnectProblem::Refused),
             ("no pg_hba.conf entry", ConnectProblem::Refused),
+            ("pg_hba.conf rejects", ConnectProblem::Refused),
+            ("is not permitted to log in", ConnectProblem::Refused),
+            ("permission denied for database", ConnectProblem::Refused),
             ("no password supplied", ConnectProblem::Refused),
             ("certificate", ConnectProblem::Certificate),
             ("does not support SSL", ConnectProblem::Certificate),
             ("SSL error", ConnectProblem::Certificate),
-            ("read-only", ConnectProblem::NotWritable),
+            ("session is read-only", ConnectProblem::NotWritable),
             ("too many c", ConnectProblem::Full),
+            ("remaining connection slots", ConnectProblem::Full),
             ("does not exist", ConnectProblem::Unknown),
         ];
+        // The name is the operator's: whatever else it says.
+        let is_missing = ["FATAL:  database \"", "FATAL:  role \""]
+            .iter()
+            .any(|noun| library_text.contains(noun))
+            && library_text.trim_end().ends_with("does not exist");
+        if is_missing {
+            return Self::Unknown;
+        }
         let known = KNOWN.iter().find(|(text, _)| library_text.contains(text));
         known.map_or(Self::Unreachable, |(_, problem)| *problem)
     }
@@ -128,9 +146,15 @@ impl ConnectProblem {
 impl fmt::Display for ConnectProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Malformed => "the database URL has a part or an option that libpq does not know",
+            Self::Malformed => {
+                "the database URL has a part or an option that libpq does not know; what is no letter or digit in a name or a password is \
+                 percent-encoded"
+            }
             Self::UnknownHost => "there is no host of the name in the database URL",
-            Self::Refused => "PostgreSQL refuses the user or the password of the database URL",
+            Self::Refused => {
+                "PostgreSQL refuses the user or the password of the database URL, or does not let them connect to the database (LOGIN, \
+                 GRANT CONNECT, pg_hba.conf)"
+            }
             Self::Unknown => "PostgreSQL has no such database, or no such role",
             Self::Certificate => {
                 "TLS with PostgreSQL failed: the certificate is not the one that `sslmode` and `sslrootcert` want, or there is none"
@@ -152,7 +176,19 @@ pub enum Lack {
     /// Its encoding is another one than UTF-8: this one.
     Encoding(String),
     /// The role may not create tables.
-    Privilege,
+    Privilege {
+        /// The role and the schema, as SQL writes them.
+        role: String,
+        /// See `role`.
+        schema: String,
+    },
+    /// The role may not use a schema of its `search_path`.
+    Usage {
+        /// The role and the schema, as SQL writes them.
+        role: String,
+        /// See `role`.
+        schema: String,
+    },
     /// The connection looks into no schema.
     Schema {
         /// Its `search_path`.
@@ -181,7 +217,7 @@ impl fmt::Display for Lack {
             Self::Schema { search_path, role } => write!(
                 formatter,
                 "the search_path ({search_path}) names no schema that is there and that the role {role} may use: let an administrator run, \
-                 in this database, `CREATE SCHEMA credence AUTHORIZATION {role}; ALTER ROLE {role} SET search_path = credence, public;`"
+                 in this database, `CREATE SCHEMA credence AUTHORIZATION {role}; ALTER ROLE {role} SET search_path = credence;`"
             ),
             Self::Language {
                 locale,
@@ -192,8 +228,15 @@ impl fmt::Display for Lack {
                 "PostgreSQL's messages come in the language of {locale}, and a deadlock is told by its English message: let an administrator \
                  run `ALTER ROLE {role} IN DATABASE {database} SET lc_messages = 'C';`"
             ),
-            Self::Privilege => formatter.write_str(
-                "the database is to be migrated, and this role may not create tables: run `credence migrate` with a role that may",
+            Self::Privilege { role, schema } => write!(
+                formatter,
+                "the database is to be migrated, and the role {role} may not create tables: run `credence migrate` with a role that may, or \
+                 let an administrator run, in this database, `GRANT CREATE, USAGE ON SCHEMA {schema} TO {role};`"
+            ),
+            Self::Usage { role, schema } => write!(
+                formatter,
+                "the role {role} may not use the schema {schema}: let an administrator run, in this database, \
+                 `GRANT USAGE ON SCHEMA {schema} TO {role};`"
             ),
         }
     }
@@ -211,6 +254,8 @@ struct Answer {
     answer: bool,
 }
 
+const ROLE: &str = "SELECT quote_ident(current_user) AS line";
+
 fn line(connection: &mut PgConnection, query: &str) -> Result<String, StoreError> {
     let row: Line = diesel::sql_query(query).get_result(connection)?;
     Ok(row.line)
@@ -226,9 +271,16 @@ fn holds(connection: &mut PgConnection, query: &str) -> Result<bool, StoreError>
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
 pub fn find_session_lack(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError> {
-    const ROLE: &str = "SELECT quote_ident(current_user) AS line";
     const DATABASE: &str = "SELECT quote_ident(current_database()) AS line";
     if holds(connection, "SELECT current_schema() IS NULL AS answer")? {
+        let schema = "SELECT coalesce(min(quote_ident(nspname)), '') AS line FROM pg_namespace
+             WHERE NOT has_schema_privilege(oid, 'USAGE')
+             AND nspname = ANY (string_to_array(replace(current_setting('search_path'), ' ', ''), ','))";
+        let schema = line(connection, schema)?;
+        if !schema.is_empty() {
+            let role = line(connection, ROLE)?;
+            return Ok(Some(Lack::Usage { role, schema }));
+        }
         return Ok(Some(Lack::Schema {
             search_path: line(connection, "SELECT current_setting('search_path') AS line")?,
             role: line(connection, ROLE)?,
@@ -269,7 +321,10 @@ pub fn prepare(connection: &mut PgConnection) -> Result<Option<Lack>, StoreError
         connection,
         "SELECT has_schema_privilege(current_schema(), 'CREATE') AS answer",
     )? {
-        return Ok(Some(Lack::Privilege));
+        return Ok(Some(Lack::Privilege {
+            role: line(connection, ROLE)?,
+            schema: line(connection, "SELECT quote_ident(current_schema()) AS line")?,
+        }));
     }
     Ok(None)
 }
@@ -301,9 +356,12 @@ pub fn try_lock_for_writing_copy(connection: &mut PgConnection) -> Result<bool, 
     holds(connection, &copy_lock("pg_try_advisory_lock"))
 }
 
-/// Advisory locks are those of one database, and each of its schemas may have tables of Credence.
+/// The schema of the tables of Credence, as an expression: each of one database may have some. Where there are none yet, it is the one in
+/// which they would be made.
+pub(super) const SCHEMA: &str = "coalesce((SELECT relnamespace::text FROM pg_class WHERE oid = to_regclass('credentials')), \
+     (SELECT oid::text FROM pg_namespace WHERE nspname = current_schema()), '')";
+
+/// Advisory locks are those of one database.
 fn copy_lock(function: &str) -> String {
-    format!(
-        "SELECT {function}(hashtextextended('credence copy ' || coalesce(current_schema(), ''), 0)) AS answer"
-    )
+    format!("SELECT {function}(hashtextextended('credence copy ' || {SCHEMA}, 0)) AS answer")
 }

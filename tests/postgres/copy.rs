@@ -166,6 +166,13 @@ async fn what_is_not_the_same_on_both_sides_is_told() {
     assert_refused(&copy(from, &url), 78, "in the table credentials");
     assert_refused(&copy(other, &url), 78, "another database");
     let mut connection = PgConnection::establish(&url).unwrap();
+    // No server starts on a target without a keyring, and one that differs gets none.
+    connection.batch_execute("DELETE FROM keyring").unwrap();
+    assert_refused(&copy(from, &url), 78, "in the table credentials");
+    let keyrings: Count = diesel::sql_query("SELECT count(*) AS count FROM keyring")
+        .get_result(&mut connection)
+        .unwrap();
+    assert_eq!(keyrings.count, 0);
     let users: Count = diesel::sql_query("SELECT count(*) AS count FROM users")
         .get_result(&mut connection)
         .unwrap();
@@ -195,9 +202,16 @@ fn one_database_by_two_names_is_no_source_and_target_and_two_schemas_of_it_are()
         .unwrap()
         .batch_execute("CREATE SCHEMA other")
         .unwrap();
-    let other = format!("{url}?options=-csearch_path%3Dother%2Cpublic");
+    // There are tables behind the empty schema: those would be used.
+    let behind = format!("{url}?options=-csearch_path%3Dother%2Cpublic");
+    assert_refused(&copy(&url, &behind), 78, "by two names");
+    let other = format!("{url}?options=-csearch_path%3Dother");
     let copied = copy(&url, &other);
     assert!(copied.status.success(), "{}", stderr(&copied));
+    let keyrings: Count = diesel::sql_query("SELECT count(*) AS count FROM other.keyring")
+        .get_result(&mut PgConnection::establish(&url).unwrap())
+        .unwrap();
+    assert_eq!(keyrings.count, 1);
 }
 
 /// As `docs/operations.md` has it.

@@ -396,6 +396,7 @@ async fn of_a_thousand_races_of_create_against_delete_user_none_leaves_a_credent
         )
     };
     assert_eq!(of("CREDENTIAL_CREATED"), of("CREDENTIAL_DELETED"));
+    assert!(of("CREDENTIAL_CREATED") > 0, "no race was won");
     assert_eq!(of("USER_DELETED"), 1_000);
     let unknown = "SELECT count(*) AS number FROM audit_events e WHERE action = 'CREDENTIAL_DELETED' \
                    AND NOT EXISTS (SELECT 1 FROM deleted_credentials d WHERE d.id = e.credential_id)";

@@ -94,6 +94,7 @@ async fn names_in_any_script_are_found_without_an_extension_and_whatever_the_loc
 #[test]
 fn a_url_that_leads_nowhere_is_told_without_repeating_it() {
     let cluster = Cluster::start(&[]).unwrap();
+    run(&cluster.url(), "CREATE ROLE asleep");
     let port = cluster.port;
     for (url, code, words) in [
         (
@@ -127,6 +128,38 @@ fn a_url_that_leads_nowhere_is_told_without_repeating_it() {
             vec!["option"],
         ),
         (
+            format!("postgres://u:pw-in-the-url%zz@127.0.0.1:{port}/d"),
+            78,
+            vec!["percent-encoded"],
+        ),
+        (
+            format!("postgres://postgres:pw-in-the-url@127.0.0.1:{port}/d?connect_timeout=abc"),
+            78,
+            vec!["option"],
+        ),
+        (
+            format!("postgres://postgres:pw-in-the-url@127.0.0.1:{port}/d?gssencmode=bogus"),
+            78,
+            vec!["option"],
+        ),
+        (
+            format!(
+                "postgres://postgres:pw-in-the-url@127.0.0.1:{port}/postgres?options=-cfoo%3Dbar"
+            ),
+            78,
+            vec!["option"],
+        ),
+        (
+            format!("postgres://postgres:pw-in-the-url@127.0.0.1:{port}/certificates"),
+            69,
+            vec!["no such database"],
+        ),
+        (
+            format!("postgres://asleep:pw-in-the-url@127.0.0.1:{port}/postgres"),
+            69,
+            vec!["LOGIN"],
+        ),
+        (
             format!(
                 "postgres://postgres:pw-in-the-url@127.0.0.1:{port}/postgres?target_session_attrs=standby"
             ),
@@ -144,8 +177,24 @@ fn a_url_that_leads_nowhere_is_told_without_repeating_it() {
 fn a_database_of_a_role_that_may_not_create_tables_says_so() {
     let cluster = Cluster::start(&[]).unwrap();
     run(&cluster.url(), "CREATE ROLE reader LOGIN");
-    let output = migrate(&cluster.url_of("reader", "postgres"));
-    assert_refused(&output, 78, &["credence migrate", "may"]);
+    let reader = cluster.url_of("reader", "postgres");
+    let output = migrate(&reader);
+    assert_refused(&output, 78, &["reader", "credence migrate"]);
+    run(&cluster.url(), &last_told_statements(&output));
+    assert!(migrate(&reader).status.success());
+    run(
+        &cluster.url(),
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC, reader",
+    );
+    let output = migrate(&reader);
+    assert_refused(&output, 78, &["reader", "may not use the schema public"]);
+    run(&cluster.url(), &last_told_statements(&output));
+    assert!(migrate(&reader).status.success());
+}
+
+/// The statements that a message ends with.
+fn last_told_statements(output: &Output) -> String {
+    stderr(output).rsplit('`').nth(1).unwrap().to_owned()
 }
 
 /// The statements that a message has between backticks.
@@ -277,6 +326,13 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
         .await
         .unwrap();
     assert_eq!(ready.status(), 200);
+    // Without its events nothing can be done.
+    run(&owner, "REVOKE INSERT ON audit_events FROM credence_server");
+    let ready = reqwest::get(format!("http://{}/readyz", server.address))
+        .await
+        .unwrap();
+    assert_eq!(ready.status(), 503);
+    run(&owner, "GRANT INSERT ON audit_events TO credence_server");
     let delete = format!(
         "mutation {{ deleteUser(input: {{userId: {owner_id}}}) {{ userErrors {{ code }} }} }}"
     );
