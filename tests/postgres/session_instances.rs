@@ -9,6 +9,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::support::Server;
 use crate::support::browser::{Browser, code};
@@ -52,7 +53,8 @@ async fn who_signed_in_on_one_instance_is_known_to_all_and_who_signed_out_to_non
     let signed_out_at = Instant::now();
     assert_eq!(here.ask(WHO).await.status, 401);
     assert_eq!(there.ask(WHO).await.status, 401);
-    let events = stream.text().await.unwrap();
+    let events = timeout(Duration::from_secs(20), stream.text()).await;
+    let events = events.unwrap().unwrap();
     assert!(events.contains("UNAUTHENTICATED"), "{events}");
     assert!(signed_out_at.elapsed() < Duration::from_secs(5));
 }
