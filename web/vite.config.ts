@@ -20,7 +20,9 @@ export default defineConfig({
     rolldownOptions: {
       // Directives for servers that render React: packages of the explorer have them, and they mean nothing here.
       onLog: (level, log, next) => (log.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : next(level, log)),
-      input: ['credentials.html', 'login.html', 'graphiql.html', 'ui/picker-example.html'].map((page) => local(`pages/${page}`)),
+      input: ['credentials.html', 'login.html', 'graphiql.html', 'ui/picker-example.html'].map((page) =>
+        local(`pages/${page}`),
+      ),
     },
   },
   resolve: {

@@ -95,7 +95,11 @@ test('one who is not signed in is shown the way, and may use a header instead', 
   await expectAccessible(page, 'explorer, signed out');
 
   await page.getByRole('button', { name: 'Headers' }).click();
-  await write(page, page.getByRole('region', { name: 'Headers' }), JSON.stringify({ Authorization: `Bearer ${token}` }));
+  await write(
+    page,
+    page.getByRole('region', { name: 'Headers' }),
+    JSON.stringify({ Authorization: `Bearer ${token}` }),
+  );
   await run(page, 'query Viewer { viewer { subject } }');
   await expect(result(page)).toContainText('"subject": "alice"');
   await expect(alert).toBeHidden();
@@ -109,7 +113,8 @@ test('one who is not signed in is shown the way, and may use a header instead', 
 test('what is typed into the explorer is kept nowhere', async ({ page, server, signIn }) => {
   const token = await signIn('alice', 'editor');
   await page.goto(`${server.url}/graphiql`);
-  const mutation = 'mutation Create { createCredential(input: {name: "TYPED", value: "sk-typed"}) { credential { id } } }';
+  const mutation =
+    'mutation Create { createCredential(input: {name: "TYPED", value: "sk-typed"}) { credential { id } } }';
   await run(page, mutation);
   await expect(result(page)).toContainText('"createCredential"');
   expect(await findByName(server, token, 'TYPED')).not.toBeNull();

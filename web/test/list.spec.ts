@@ -152,7 +152,9 @@ test('everything is done with the keyboard alone', async ({ page, server, signIn
   for (let press = 0; press < 12 && stops.at(-1) !== 'Delete ONLY'; press += 1) {
     await page.keyboard.press('Tab');
     stops.push(
-      await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? ''),
+      await page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? '',
+      ),
     );
   }
   expect(stops).toEqual(['Add', 'Name ↑', 'Created', 'Updated', 'Copy the ID of ONLY', 'Edit ONLY', 'Delete ONLY']);
@@ -193,7 +195,11 @@ test('targets are 24 pixels or more', async ({ page, server, signIn }) => {
   await declare(server, id, 'support');
   await page.goto(`${server.url}/credentials`);
   await expect(page.getByRole('row', { name: /OPENAI_KEY/ })).toBeVisible();
-  for (const button of await page.getByRole('main').locator('button, input, select, a').filter({ visible: true }).all()) {
+  for (const button of await page
+    .getByRole('main')
+    .locator('button, input, select, a')
+    .filter({ visible: true })
+    .all()) {
     const box = (await button.boundingBox())!;
     expect(Math.min(box.width, box.height), await button.innerText()).toBeGreaterThanOrEqual(24);
   }

@@ -32,7 +32,11 @@ async function eventsOf(page: Page): Promise<{ type: string; detail?: unknown }[
   return page.evaluate(() => (window as unknown as { events: { type: string }[] }).events);
 }
 
-test('a form of another site chooses a credential, and its ID is sent with the form', async ({ page, server, host }) => {
+test('a form of another site chooses a credential, and its ID is sent with the form', async ({
+  page,
+  server,
+  host,
+}) => {
   host.token = await server.token('alice', 'editor');
   await createMany(server, host.token, 25);
   const id = await create(server, host.token, 'OPENAI_PROD_API_KEY');
@@ -149,7 +153,11 @@ test('one who may not add credentials sees no Add', async ({ page, server, host 
   await expect(page.getByRole('button', { name: 'Add' })).toHaveCount(0);
 });
 
-test('an ID that leads nowhere is told; None, reset and disabled work as in any field', async ({ page, server, host }) => {
+test('an ID that leads nowhere is told; None, reset and disabled work as in any field', async ({
+  page,
+  server,
+  host,
+}) => {
   host.token = await server.token('alice', 'editor');
   const id = await create(server, host.token, 'THERE');
   const stale = '00000000-0000-4000-8000-000000000000';

@@ -16,7 +16,11 @@ test('many uses are shown page by page, whoever they are', async ({ page, server
   await expect(page.getByRole('button', { name: /^Used by 60/ })).toBeFocused();
 });
 
-test('a credential that nothing declares to use is deleted without typing its name', async ({ page, server, signIn }) => {
+test('a credential that nothing declares to use is deleted without typing its name', async ({
+  page,
+  server,
+  signIn,
+}) => {
   const id = await create(server, await signIn('alice', 'editor'), 'READ');
   await resolve(server, id);
   await page.goto(`${server.url}/credentials`);

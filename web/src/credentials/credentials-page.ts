@@ -274,14 +274,14 @@ export class CredentialsPage extends LitElement {
 
   #more(): TemplateResult | typeof nothing {
     const { hasMore, loadingMore, moreFailure } = this.#list;
-    return html`${moreFailure
-      ? html`<div class="alert page-alert" role="alert">${moreFailure.message}</div>`
-      : nothing}
-    ${hasMore
-      ? html`<button type="button" class="button more" aria-busy=${loadingMore} @click=${this.#loadMore}>
+    return html`${moreFailure ? html`<div class="alert page-alert" role="alert">${moreFailure.message}</div>` : nothing}
+    ${
+      hasMore
+        ? html`<button type="button" class="button more" aria-busy=${loadingMore} @click=${this.#loadMore}>
           ${loadingMore ? 'Loading…' : moreFailure ? 'Try again' : 'Load more'}
         </button>`
-      : nothing}`;
+        : nothing
+    }`;
   }
 }
 

@@ -184,9 +184,11 @@ export class CredentialForm {
       ? nothing
       : html`<div class="alert" role="alert" tabindex="-1">
           ${form}
-          ${signedOut && this.#loginUrl
-            ? html`<a href=${this.#loginUrl} target="_blank" rel="noopener">Sign in in a new tab</a>, then save again.`
-            : nothing}
+          ${
+            signedOut && this.#loginUrl
+              ? html`<a href=${this.#loginUrl} target="_blank" rel="noopener">Sign in in a new tab</a>, then save again.`
+              : nothing
+          }
         </div>`;
   }
 

@@ -20,7 +20,10 @@ const OWN_ENDPOINT = new URL('/graphql', new URL(import.meta.url)).href;
  */
 export class CredentialPicker extends LitElement {
   static readonly formAssociated = true;
-  static override readonly shadowRootOptions: ShadowRootInit = { ...LitElement.shadowRootOptions, delegatesFocus: true };
+  static override readonly shadowRootOptions: ShadowRootInit = {
+    ...LitElement.shadowRootOptions,
+    delegatesFocus: true,
+  };
   static override readonly styles = [unsafeCSS(formStyle), unsafeCSS(pickerStyle)];
   static override readonly properties = {
     name: { reflect: true },
@@ -303,11 +306,13 @@ export class CredentialPicker extends LitElement {
             choose: (option) => this.#chooseAndTell(option),
           })}
         </div>
-        ${this.canAdd
-          ? html`<button type="button" part="add" class="button" ?disabled=${disabled} @mousedown=${keepFocus} @click=${this.#add}>
+        ${
+          this.canAdd
+            ? html`<button type="button" part="add" class="button" ?disabled=${disabled} @mousedown=${keepFocus} @click=${this.#add}>
               Add
             </button>`
-          : nothing}
+            : nothing
+        }
       </div>
       <p id="status" part="status" class=${this.#choice.missing && !this.open ? 'error' : 'hint'} role="status">
         ${this.open ? statusOf(this.#options) : this.#choice.missing ? 'No credential has this ID any more.' : nothing}

@@ -61,9 +61,13 @@ export async function declareMany(server: Server, credentialId: string, count: n
 /** The value of a credential, as only a runtime reads it. */
 export async function resolve(server: Server, credentialId: string): Promise<string> {
   const consumer = { kind: 'WORKFLOW', externalId: 'test.yaml' };
-  const { resolveCredential } = await server.ask<{ resolveCredential: { value: string } }>(await server.token('workflows', 'runtime'), RESOLVE, {
-    input: { credentialId, consumer },
-  });
+  const { resolveCredential } = await server.ask<{ resolveCredential: { value: string } }>(
+    await server.token('workflows', 'runtime'),
+    RESOLVE,
+    {
+      input: { credentialId, consumer },
+    },
+  );
   return resolveCredential.value;
 }
 
