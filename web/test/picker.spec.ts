@@ -211,6 +211,10 @@ test('Esc closes the list and keeps the choice, and a script may set the value',
   await expect(page.getByRole('option')).toHaveCount(0);
   await expect(field).toHaveValue('FIRST');
   expect(await eventsOf(page), 'neither a script nor Esc is a choice of the person').toEqual([]);
+  await field.fill('sec');
+  await expect(page.getByRole('status')).toHaveText('1 credential');
+  await page.keyboard.press('Enter');
+  await expect(field, 'Enter takes the only match').toHaveValue('SECOND');
 });
 
 test('a script that is loaded twice changes nothing', async ({ page, server, host }) => {

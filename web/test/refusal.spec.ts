@@ -207,6 +207,11 @@ test('a value is masked until it is shown, keeps its line breaks, and is sent on
   ] as const) {
     await expect(value).toHaveAttribute(attribute, expected);
   }
+  await page.evaluate(() => navigator.clipboard.writeText('of\r\nWindows'));
+  await page.keyboard.press('Control+A');
+  await page.keyboard.press('Control+V');
+  await expect(page.getByText('They are kept as LF.')).toBeVisible();
+  await value.fill('first line\nsecond line');
   const show = page.getByRole('button', { name: 'Show' });
   await expect(show).toHaveAttribute('aria-pressed', 'false');
   await show.click();

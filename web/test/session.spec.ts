@@ -135,6 +135,17 @@ test('signing out ends the session on the server, in all tabs', async ({ page, c
   expect(response.status, 'the cookie of before is worth nothing').toBe(401);
 });
 
+test('going back after signing out shows nothing of before', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByText('OPENAI_KEY')).toBeVisible();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(`${server.url}/login`);
+  await page.goBack();
+  await expect(page.getByRole('heading', { name: 'You are not signed in' })).toBeVisible();
+  await expect(page.getByText('OPENAI_KEY')).toHaveCount(0);
+});
+
 test('no script can read the session, and storage stays empty', async ({ page, server, signIn }) => {
   await signIn('alice', 'editor');
   await page.goto(`${server.url}/credentials`);

@@ -215,7 +215,10 @@ export class CredentialPicker extends LitElement {
       this.#move(move);
     } else if (event.key === 'Enter' && this.open) {
       event.preventDefault();
-      const option = this.#listed[this.active];
+      const listed = this.#listed;
+      // Enter takes the only match, too, once it is known to be the only one.
+      const only = this.#options.loading || listed.length > 1 ? undefined : listed[0];
+      const option = listed[this.active] ?? only;
       if (option) {
         this.#chooseAndTell(option);
       }
