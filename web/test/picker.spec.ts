@@ -138,6 +138,7 @@ test('without getToken the picker of another site asks nothing', async ({ page, 
   await page.route('**/host.js', (route) => route.fulfill({ contentType: 'text/javascript', body: '' }));
   await page.goto(host.origin);
   await page.getByRole('combobox').click();
+  await expect(page.getByRole('status')).toHaveText('Sign in to choose a credential.');
   await page.keyboard.press('ArrowDown');
   expect(watch.requests.filter((url) => url.endsWith('/graphql'))).toEqual([]);
 });
@@ -231,8 +232,12 @@ test('a server that is gone, or a token that is not good, is told at the field',
   await page.goto(host.origin);
   await page.getByRole('combobox').click();
   await expect(page.getByRole('status')).toHaveText('Sign in to choose a credential.');
+  await expect(page.getByRole('button', { name: 'Add' })).toHaveCount(0);
   await page.keyboard.press('Escape');
   host.token = await server.token('alice', 'editor');
+  await page.getByRole('combobox').click();
+  await expect(page.getByRole('button', { name: 'Add' }), 'a good token is enough').toBeVisible();
+  await page.keyboard.press('Escape');
   await server.stop();
   await page.getByRole('combobox').click();
   await expect(page.getByRole('status')).toHaveText('The server cannot be reached.');
