@@ -1,6 +1,7 @@
 import type { Locator, Page } from '@playwright/test';
 import { expectAccessible } from './support/accessibility.js';
 import { create, findByName } from './support/data.js';
+import { endElsewhere } from './support/session.js';
 import { expect, test } from './support/test.js';
 
 const SUBSCRIPTION = 'subscription Changes { credentialChanged { action credential { name } } }';
@@ -108,6 +109,16 @@ test('one who is not signed in is shown the way, and may use a header instead', 
   await begun();
   await create(server, token, 'BY_HEADER');
   await expect(result(page)).toContainText('"name": "BY_HEADER"');
+});
+
+test('a session that has ended is told to one who subscribes, at once', async ({ page, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/graphiql`);
+  await expect(operations(page)).toContainText('query Credentials');
+  await endElsewhere(page, server);
+  await run(page, SUBSCRIPTION);
+  await expect(page.getByRole('alert').filter({ hasText: 'The server wants to know who asks.' })).toBeVisible();
+  await expect(result(page)).toContainText('4403');
 });
 
 test('what is typed into the explorer is kept nowhere', async ({ page, server, signIn }) => {

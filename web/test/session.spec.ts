@@ -1,19 +1,8 @@
-import type { Page } from '@playwright/test';
 import { expectAccessible } from './support/accessibility.js';
 import { create, findByName } from './support/data.js';
 import { expectNowhere } from './support/secret.js';
+import { endElsewhere } from './support/session.js';
 import { expect, test } from './support/test.js';
-import type { Server } from './support/server.js';
-
-/** Ends the session as another program would: the browser keeps the cookie. */
-async function endElsewhere(page: Page, server: Server): Promise<void> {
-  const cookies = await page.context().cookies();
-  const response = await fetch(`${server.url}/session`, {
-    method: 'DELETE',
-    headers: { Origin: server.url, Cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; ') },
-  });
-  expect(response.status).toBe(204);
-}
 
 test('a one-time link signs in once, and leaves no trace in the address', async ({ page, server, watch }) => {
   const link = await server.command('login-link', '--sub', 'alice', '--role', 'admin');
