@@ -5,6 +5,8 @@ import { Failure } from '../api/failure.js';
 import type { View } from './view-url.js';
 
 const ENDPOINT = '/graphql';
+/** As many rows as a large screen shows; the rest is loaded in larger pages. */
+const FIRST_PAGE_SIZE = 25;
 const PAGE_SIZE = 50;
 const PAGE_SIZE_LIMIT = 100;
 
@@ -54,7 +56,7 @@ export class CredentialList {
     this.#host.requestUpdate();
     try {
       const wanted = query === this.shownQuery && order === this.#shownOrder ? this.rows.length : 0;
-      const first = Math.min(Math.max(wanted, PAGE_SIZE), PAGE_SIZE_LIMIT);
+      const first = Math.min(Math.max(wanted, FIRST_PAGE_SIZE), PAGE_SIZE_LIMIT);
       const variables = { query: query || null, orderBy: order, first };
       const { credentials } = await ask(FirstPage, variables, { endpoint: ENDPOINT, signal });
       const page = answered(credentials);
