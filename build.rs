@@ -2,10 +2,6 @@
 //!
 //! `WEB_BUILD=required` makes it an error when that cannot be done; `WEB_BUILD=skip` takes the pages as they are. Without either, a server
 //! that is built without npm has no pages, says so here and there, and is complete otherwise.
-#![expect(
-    clippy::print_stdout,
-    reason = "this is how a build script talks to cargo"
-)]
 
 use std::env;
 use std::fs::{self, File};

@@ -152,6 +152,18 @@ test('a code is good once', async () => {
   assertProblem(again, 'refused');
 });
 
+test('a code that was given for something else is good for nothing', async () => {
+  for (const name of ['nonce', 'code_challenge']) {
+    const browser = new Browser();
+    const there = await browser.go(`${server.origin}/login/oidc`);
+    const url = new URL(Browser.location(there));
+    url.searchParams.set(name, 'x'.repeat(43));
+    const back = await browser.signIn(url.href, 'alice');
+    assertProblem(await browser.go(back), 'refused');
+    assert.equal((await session(browser)).signedIn, false);
+  }
+});
+
 test('nobody is sent to another site', async () => {
   for (const path of ['https://evil.example', '//evil.example', '/\\evil.example', 'javascript:alert(1)', '/"><script>', '']) {
     const there = await new Browser().go(`${server.origin}/login/oidc?return=${encodeURIComponent(path)}`);

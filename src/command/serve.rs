@@ -88,39 +88,53 @@ async fn one_time_link(
 fn greeting(app: &App, settings: &ServeSettings, link: Option<&String>) -> String {
     let address = app.address;
     let database = &app.database;
-    let data_dir = quoted(&settings.data.data_dir);
-    let mut serving = format!(
-        "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n"
+    let pages = app
+        .public_url
+        .as_ref()
+        .map(|url| format!("The page is at {url}/credentials, and GraphiQL at {url}/graphiql.\n"));
+    let serving = format!(
+        "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n{}",
+        pages.unwrap_or_default()
     );
-    if let Some(public_url) = &app.public_url {
-        serving +=
-            &format!("The page is {public_url}/credentials, and GraphiQL {public_url}/graphiql.\n");
-    }
     if !app.is_local {
         return serving;
     }
+    let data_dir = quoted(&settings.data.data_dir);
     // The URL itself is not repeated: it may hold a password.
-    let database = match database {
-        Database::Sqlite(_) => "",
-        Database::Postgres(_) => " --database-url \"$CREDENCE_DATABASE_URL\"",
+    let data = match database {
+        Database::Sqlite(_) => format!("--data-dir {data_dir}"),
+        Database::Postgres(_) => {
+            format!("--data-dir {data_dir} --database-url \"$CREDENCE_DATABASE_URL\"")
+        }
     };
     let command = quoted(Path::new(&std::env::args_os().next().unwrap_or_default()));
-    let public_url = app.public_url.as_deref().unwrap_or_default();
-    let sign_in = link.map_or_else(
-        || format!("To sign in to the page, get a link that works once, within ten minutes:\n\n    {command} login-link --public-url {public_url} --data-dir {data_dir}{database}\n"),
-        |link| format!("Sign in to the page with this link, which works once, within ten minutes:\n\n    {link}\n\nAnother one: {command} login-link --public-url {public_url} --data-dir {data_dir}{database}\n"),
-    );
+    let sign_in = sign_in(app, link, &command, &data);
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
          database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
          {sign_in}\n\
-         Or, in another terminal, make a token and ask who you are:\n\n    \
-         TOKEN=$({command} token --sub \"$(id -un)\" --role admin --data-dir {data_dir}{database})\n    \
+         To use the API, in another terminal, make a token and ask who you are:\n\n    \
+         TOKEN=$({command} token --sub \"$(id -un)\" --role admin {data})\n    \
          curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"
     )
+}
+
+/// How to get to the page: by the link, or by the command that makes one.
+fn sign_in(app: &App, link: Option<&String>, command: &str, data: &str) -> String {
+    let public_url = app.public_url.as_deref().unwrap_or_default();
+    let make = format!("{command} login-link --public-url {public_url} {data}");
+    match link {
+        Some(link) => format!(
+            "To sign in to the page, follow this link. It works once, within ten minutes:\n\n    {link}\n\n\
+             Another one: {make}\n"
+        ),
+        None => format!(
+            "To sign in to the page, make a link that works once, within ten minutes:\n\n    {make}\n"
+        ),
+    }
 }
 
 /// Turns true at the first signal to stop. The second one ends the process at once.

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::digest::{HASH_LENGTH_BYTES, derive_key, hmac_sha256, sha256};
 use super::random::{self, RandomUnavailable};
+use crate::types::id::Id;
 use crate::types::session::{LoginCode, RowMac, SECRET_LENGTH_BYTES, SecretHash, Session};
 
 const SESSION_DOMAIN: &[u8] = b"credence/session/v1";
@@ -64,7 +65,7 @@ impl RowKey {
     pub fn session_mac(&self, session: &Session) -> RowMac {
         let credential_ids = session.credential_ids.as_ref().map(|ids| {
             ids.iter()
-                .flat_map(|id| id.as_bytes())
+                .flat_map(Id::as_bytes)
                 .copied()
                 .collect::<Vec<u8>>()
         });

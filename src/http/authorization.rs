@@ -79,7 +79,7 @@ pub fn refusal(error: AuthenticationError, id: Id<domain::Request>) -> Failure {
             "an ID token allows nothing: have the provider put scopes into its claim `scope`, or roles into that of --oidc-role-claim"
         ),
         AuthenticationError::Code => {
-            tracing::info!(request_id = %id, "a one-time code was refused")
+            tracing::info!(request_id = %id, "a one-time code was refused");
         }
     }
     Failure::Unauthenticated(Challenge::TokenInvalid)

@@ -206,12 +206,8 @@ fn names(range: &str, encoding: &str) -> bool {
 /// Each representation has a tag of its own (RFC 9110, section 8.8.3.3): its hash.
 fn entity_tag(found: &EmbeddedFile) -> String {
     let hash = found.metadata.sha256_hash();
-    let digits: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("\"{digits}\"")
+    let (half, _rest) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    format!("\"{:032x}\"", u128::from_be_bytes(*half))
 }
 
 /// Whether a client has the representation with a tag already (RFC 9110, section 13.1.2).
@@ -272,5 +268,31 @@ impl Endpoint for Pages {
             Err(Failure::MethodNotAllowed("GET, HEAD"))
         };
         Ok(answered.unwrap_or_else(Failure::response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_pages_says_how_to_get_them() {
+        let headers = HeaderMap::new();
+        for path in [
+            "/credentials",
+            "/login",
+            "/graphiql",
+            PICKER,
+            "/ui/assets/a.js",
+        ] {
+            let answered = answer(path, &headers, |_file| None);
+            let response = answered.unwrap_or_else(Failure::response);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(response.content_type(), Some("text/plain; charset=utf-8"));
+        }
+        assert!(MISSING.contains("npm") && MISSING.contains("cargo build"));
+        // The root leads there as always.
+        let root = answer("/", &headers, |_file| None).unwrap_or_else(Failure::response);
+        assert_eq!(root.status(), StatusCode::SEE_OTHER);
     }
 }

@@ -136,7 +136,7 @@ impl PublicUrls {
     ///
     /// # Errors
     /// [`Failure::CrossSite`] for anything else.
-    pub fn check_same_origin(&self, headers: &HeaderMap) -> Result<(), Failure> {
+    pub(super) fn check_same_origin(&self, headers: &HeaderMap) -> Result<(), Failure> {
         let is_marked = only(headers, &SEC_FETCH_SITE) == Some("same-origin");
         let origin = only(headers, &header::ORIGIN);
         let is_own = origin.is_some_and(|origin| self.urls.iter().any(|url| url.origin == origin));

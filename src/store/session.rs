@@ -93,7 +93,7 @@ pub fn insert_session(
 ) -> Result<(), StoreError> {
     let credential_ids = session.credential_ids.as_ref().map(|ids| {
         ids.iter()
-            .flat_map(|id| id.as_bytes())
+            .flat_map(Id::as_bytes)
             .copied()
             .collect::<Vec<u8>>()
     });

@@ -645,7 +645,7 @@ async fn every_answer_has_its_own_id_and_is_kept_by_nobody() {
         vera.request().header("x-request-id", "mine").body(QUERY),
         vera.request().body("x"),
         client.post(server.url("/graphql")),
-        client.get(server.url("/")),
+        client.get(server.url("/nothing")),
         client.get(server.url("/graphql/x")),
         client.get(server.url("/healthz")),
         client.get(server.url("/readyz")),

@@ -28,6 +28,7 @@ mod credential;
 mod database_url;
 mod document;
 mod http;
+mod id_token;
 mod input;
 mod mcp;
 mod model;

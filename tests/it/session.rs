@@ -1,6 +1,7 @@
 //! Sessions: signing in, what the cookie is good for, and how it ends.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -534,7 +536,8 @@ async fn who_signs_out_is_out_at_once_and_their_streams_end_within_five_seconds(
     let signed_out_at = Instant::now();
     assert_eq!(copy.ask(WHO).await.status, 401);
     assert_eq!(socket.receive().await, Err(4403));
-    let events = stream.text().await.unwrap();
+    let events = timeout(Duration::from_secs(20), stream.text()).await;
+    let events = events.unwrap().unwrap();
     assert!(
         events.contains("UNAUTHENTICATED") && events.ends_with("event: complete\ndata:\n\n"),
         "{events}"
@@ -765,4 +768,49 @@ async fn neither_the_log_nor_what_is_printed_holds_a_token_a_cookie_or_a_code() 
     }
     // What is printed goes to no terminal here: it says how to get a link, and holds none.
     assert!(printed.contains("login-link") && !printed.contains("/login#"));
+}
+
+#[tokio::test]
+async fn the_start_shows_a_terminal_a_link_and_nobody_else() {
+    let directory = TempDir::new().unwrap();
+    let log = directory.path().join("log");
+    let place = database::place(&directory.path().join("data"));
+    let quoted = |path: &std::path::Path| format!("'{}'", path.to_str().unwrap());
+    let line = format!(
+        "{} serve --listen 127.0.0.1:0 --log trace --data-dir {} 2>{}",
+        quoted(std::path::Path::new(env!("CARGO_BIN_EXE_credence"))),
+        quoted(&place.data),
+        quoted(&log),
+    );
+    let mut terminal = std::process::Command::new("timeout");
+    terminal.envs(place.url.iter().map(|url| ("CREDENCE_DATABASE_URL", url)));
+    let mut terminal = terminal
+        .args(["60", "script"])
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = BufReader::new(terminal.stdout.take().unwrap());
+    let mut link = String::new();
+    while !link.contains("/login#") {
+        link.clear();
+        assert!(seen.read_line(&mut link).unwrap() > 0, "there is no link");
+    }
+    let (url, code) = link.trim().split_once("/login#").unwrap();
+    let request = http_client().post(format!("{url}/session"));
+    let request = request
+        .header("origin", url)
+        .header(CONTENT_TYPE, "application/json")
+        .body(json!({ "code": code }).to_string());
+    let entered = Answer::from(request.send().await.unwrap()).await;
+    assert_eq!(entered.body["scopes"], json!(words(Role::Admin.scopes())));
+    // Control and C.
+    let mut keys = terminal.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    let mut rest = String::new();
+    seen.read_to_string(&mut rest).unwrap();
+    assert!(terminal.wait().unwrap().success());
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("serving") && !log.contains(code));
 }

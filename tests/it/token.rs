@@ -89,7 +89,7 @@ fn claims_with(server: &Server, changes: Value) -> String {
 }
 
 /// A token of this header and these claims, as texts, signed.
-fn sign(header: &str, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
+pub fn sign(header: &str, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
     let message = format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header),

@@ -70,6 +70,7 @@ mod search;
 mod secrecy;
 #[path = "../it/session.rs"]
 mod session;
+mod session_instances;
 mod start;
 mod store;
 #[path = "../it/subscription.rs"]

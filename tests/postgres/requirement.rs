@@ -230,6 +230,16 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
         r#"mutation {{ declareReferences(input: {{credentialIds: [{id}], consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ userErrors {{ code }} }} }}"#
     );
     assert_eq!(ask(&declare).await["userErrors"], json!([]));
+    let url = format!("http://{}", server.address);
+    let entered = reqwest::Client::new()
+        .post(format!("{url}/session"))
+        .header("origin", &url)
+        .header("content-type", "application/json")
+        .body(json!({ "token": token }).to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(entered.status(), 200);
     let count =
         format!("{{ credential(id: {id}) {{ references {{ nodes {{ resolveCount }} }} }} }}");
     let started = Instant::now();

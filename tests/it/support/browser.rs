@@ -43,7 +43,7 @@ impl<'a> Browser<'a> {
         let answer = Answer::from(request.send().await.unwrap()).await;
         if let Some(cookie) = answer.headers.get(SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-            self.cookie = pair.to_owned();
+            self.cookie = String::from(pair);
         }
         answer
     }
