@@ -1,6 +1,7 @@
 import type { Locator, Page } from '@playwright/test';
 import { expectAccessible } from './support/accessibility.js';
 import { create, findByName } from './support/data.js';
+import { endElsewhere } from './support/session.js';
 import { expect, test } from './support/test.js';
 
 const SUBSCRIPTION = 'subscription Changes { credentialChanged { action credential { name } } }';
@@ -95,7 +96,11 @@ test('one who is not signed in is shown the way, and may use a header instead', 
   await expectAccessible(page, 'explorer, signed out');
 
   await page.getByRole('button', { name: 'Headers' }).click();
-  await write(page, page.getByRole('region', { name: 'Headers' }), JSON.stringify({ Authorization: `Bearer ${token}` }));
+  await write(
+    page,
+    page.getByRole('region', { name: 'Headers' }),
+    JSON.stringify({ Authorization: `Bearer ${token}` }),
+  );
   await run(page, 'query Viewer { viewer { subject } }');
   await expect(result(page)).toContainText('"subject": "alice"');
   await expect(alert).toBeHidden();
@@ -106,10 +111,21 @@ test('one who is not signed in is shown the way, and may use a header instead', 
   await expect(result(page)).toContainText('"name": "BY_HEADER"');
 });
 
+test('a session that has ended is told to one who subscribes, at once', async ({ page, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/graphiql`);
+  await expect(operations(page)).toContainText('query Credentials');
+  await endElsewhere(page, server);
+  await run(page, SUBSCRIPTION);
+  await expect(page.getByRole('alert').filter({ hasText: 'The server wants to know who asks.' })).toBeVisible();
+  await expect(result(page)).toContainText('4403');
+});
+
 test('what is typed into the explorer is kept nowhere', async ({ page, server, signIn }) => {
   const token = await signIn('alice', 'editor');
   await page.goto(`${server.url}/graphiql`);
-  const mutation = 'mutation Create { createCredential(input: {name: "TYPED", value: "sk-typed"}) { credential { id } } }';
+  const mutation =
+    'mutation Create { createCredential(input: {name: "TYPED", value: "sk-typed"}) { credential { id } } }';
   await run(page, mutation);
   await expect(result(page)).toContainText('"createCredential"');
   expect(await findByName(server, token, 'TYPED')).not.toBeNull();

@@ -5,7 +5,12 @@ import { expect, test } from './support/test.js';
 
 const PEM = '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\nBCIEIA\n-----END PRIVATE KEY-----\n';
 
-test('a credential is added, renamed, rotated, used and deleted through the page', async ({ page, server, signIn, watch }) => {
+test('a credential is added, renamed, rotated, used and deleted through the page', async ({
+  page,
+  server,
+  signIn,
+  watch,
+}) => {
   const token = await signIn('alice', 'admin');
   await page.goto(`${server.url}/credentials`);
   await expect(page.getByRole('heading', { name: 'No credentials yet' })).toBeVisible();

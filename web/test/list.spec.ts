@@ -7,14 +7,28 @@ import { drawn, hold } from './support/timing.js';
 test('rows are loaded page by page, and the focus goes to the first new one', async ({ page, server, signIn }) => {
   await createMany(server, await signIn('alice', 'editor'), 120);
   await page.goto(`${server.url}/credentials`);
-  await expect(page.getByRole('status').filter({ hasText: '120 credentials, 50 shown' })).toBeVisible();
-  await expectAccessible(page, 'table');
+  await expect(page.getByRole('status').filter({ hasText: '120 credentials, 25 shown' })).toBeVisible();
   await page.getByRole('button', { name: 'Load more' }).click();
-  await expect(page.getByRole('rowheader')).toHaveCount(100);
-  await expect(page.getByRole('row', { name: /KEY_0051/ })).toBeFocused();
+  await expect(page.getByRole('rowheader')).toHaveCount(75);
+  await expect(page.getByRole('row', { name: /KEY_0026/ })).toBeFocused();
   await page.getByRole('button', { name: 'Load more' }).click();
   await expect(page.getByRole('rowheader')).toHaveCount(120);
   await expect(page.getByRole('button', { name: 'Load more' })).toHaveCount(0);
+});
+
+test('what another tab changes leaves the rows that were loaded', async ({ page, context, server, signIn }) => {
+  await createMany(server, await signIn('alice', 'editor'), 120);
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await expect(page.getByRole('rowheader')).toHaveCount(75);
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await expect(page.getByRole('rowheader')).toHaveCount(120);
+  const other = await context.newPage();
+  await other.goto(`${server.url}/credentials?q=KEY_0120`);
+  await other.getByRole('button', { name: 'Delete KEY_0120' }).click();
+  await other.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByRole('status').filter({ hasText: /^119 credentials$/ })).toBeVisible();
+  await expect(page.getByRole('rowheader')).toHaveCount(119);
 });
 
 test('the search is in the address, waits for a pause, and is cleared by Esc', async ({ page, server, signIn }) => {
@@ -100,6 +114,7 @@ test('the ID is copied whole, and that is said', async ({ page, server, signIn }
   await expect(cell).toContainText(`${id.slice(0, 8)}…${id.slice(-4)}`);
   await page.getByRole('button', { name: 'Copy the ID of OPENAI_KEY' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'Copied the ID of “OPENAI_KEY”.' })).toBeVisible();
+  await expectAccessible(page, 'table');
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(id);
 });
 
@@ -137,7 +152,9 @@ test('everything is done with the keyboard alone', async ({ page, server, signIn
   for (let press = 0; press < 12 && stops.at(-1) !== 'Delete ONLY'; press += 1) {
     await page.keyboard.press('Tab');
     stops.push(
-      await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? ''),
+      await page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? '',
+      ),
     );
   }
   expect(stops).toEqual(['Add', 'Name ↑', 'Created', 'Updated', 'Copy the ID of ONLY', 'Edit ONLY', 'Delete ONLY']);
@@ -167,10 +184,10 @@ test('nothing jumps while the page loads', async ({ page, server, signIn }) => {
   await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
   await drawn(page);
   await held.letGo();
-  await expect(page.getByRole('rowheader')).toHaveCount(50);
+  await expect(page.getByRole('rowheader')).toHaveCount(25);
   await drawn(page);
   const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
-  expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.01);
+  expect(shifts).toEqual([]);
 });
 
 test('targets are 24 pixels or more', async ({ page, server, signIn }) => {
@@ -178,7 +195,11 @@ test('targets are 24 pixels or more', async ({ page, server, signIn }) => {
   await declare(server, id, 'support');
   await page.goto(`${server.url}/credentials`);
   await expect(page.getByRole('row', { name: /OPENAI_KEY/ })).toBeVisible();
-  for (const button of await page.getByRole('main').locator('button, input, select, a').filter({ visible: true }).all()) {
+  for (const button of await page
+    .getByRole('main')
+    .locator('button, input, select, a')
+    .filter({ visible: true })
+    .all()) {
     const box = (await button.boundingBox())!;
     expect(Math.min(box.width, box.height), await button.innerText()).toBeGreaterThanOrEqual(24);
   }

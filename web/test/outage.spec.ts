@@ -51,7 +51,11 @@ test('a rename and a delete that do not reach the server are taken back', async 
   await expect(page.getByRole('rowheader')).toHaveText(['FIRST', 'SECOND']);
 });
 
-test('a page that is opened while the server does not answer tells so and loads later', async ({ page, server, signIn }) => {
+test('a page that is opened while the server does not answer tells so and loads later', async ({
+  page,
+  server,
+  signIn,
+}) => {
   await create(server, await signIn('alice', 'editor'), 'LATER');
   await page.route('**/graphql', (route) => route.abort());
   await page.goto(`${server.url}/credentials`);

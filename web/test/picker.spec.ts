@@ -32,7 +32,11 @@ async function eventsOf(page: Page): Promise<{ type: string; detail?: unknown }[
   return page.evaluate(() => (window as unknown as { events: { type: string }[] }).events);
 }
 
-test('a form of another site chooses a credential, and its ID is sent with the form', async ({ page, server, host }) => {
+test('a form of another site chooses a credential, and its ID is sent with the form', async ({
+  page,
+  server,
+  host,
+}) => {
   host.token = await server.token('alice', 'editor');
   await createMany(server, host.token, 25);
   const id = await create(server, host.token, 'OPENAI_PROD_API_KEY');
@@ -134,6 +138,7 @@ test('without getToken the picker of another site asks nothing', async ({ page, 
   await page.route('**/host.js', (route) => route.fulfill({ contentType: 'text/javascript', body: '' }));
   await page.goto(host.origin);
   await page.getByRole('combobox').click();
+  await expect(page.getByRole('status')).toHaveText('Sign in to choose a credential.');
   await page.keyboard.press('ArrowDown');
   expect(watch.requests.filter((url) => url.endsWith('/graphql'))).toEqual([]);
 });
@@ -149,7 +154,11 @@ test('one who may not add credentials sees no Add', async ({ page, server, host 
   await expect(page.getByRole('button', { name: 'Add' })).toHaveCount(0);
 });
 
-test('an ID that leads nowhere is told; None, reset and disabled work as in any field', async ({ page, server, host }) => {
+test('an ID that leads nowhere is told; None, reset and disabled work as in any field', async ({
+  page,
+  server,
+  host,
+}) => {
   host.token = await server.token('alice', 'editor');
   const id = await create(server, host.token, 'THERE');
   const stale = '00000000-0000-4000-8000-000000000000';
@@ -203,6 +212,10 @@ test('Esc closes the list and keeps the choice, and a script may set the value',
   await expect(page.getByRole('option')).toHaveCount(0);
   await expect(field).toHaveValue('FIRST');
   expect(await eventsOf(page), 'neither a script nor Esc is a choice of the person').toEqual([]);
+  await field.fill('sec');
+  await expect(page.getByRole('status')).toHaveText('1 credential');
+  await page.keyboard.press('Enter');
+  await expect(field, 'Enter takes the only match').toHaveValue('SECOND');
 });
 
 test('a script that is loaded twice changes nothing', async ({ page, server, host }) => {
@@ -219,8 +232,12 @@ test('a server that is gone, or a token that is not good, is told at the field',
   await page.goto(host.origin);
   await page.getByRole('combobox').click();
   await expect(page.getByRole('status')).toHaveText('Sign in to choose a credential.');
+  await expect(page.getByRole('button', { name: 'Add' })).toHaveCount(0);
   await page.keyboard.press('Escape');
   host.token = await server.token('alice', 'editor');
+  await page.getByRole('combobox').click();
+  await expect(page.getByRole('button', { name: 'Add' }), 'a good token is enough').toBeVisible();
+  await page.keyboard.press('Escape');
   await server.stop();
   await page.getByRole('combobox').click();
   await expect(page.getByRole('status')).toHaveText('The server cannot be reached.');

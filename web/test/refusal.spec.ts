@@ -3,7 +3,12 @@ import { create, declare, findByName, resolve } from './support/data.js';
 import { expectNowhere } from './support/secret.js';
 import { expect, test } from './support/test.js';
 
-test('a name that is taken is told beside the field, and what was entered stays', async ({ page, server, signIn, watch }) => {
+test('a name that is taken is told beside the field, and what was entered stays', async ({
+  page,
+  server,
+  signIn,
+  watch,
+}) => {
   const token = await signIn('alice', 'editor');
   await create(server, token, 'OPENAI_KEY');
   await page.goto(`${server.url}/credentials`);
@@ -47,7 +52,11 @@ test('a name and a value that are too long are refused beside their fields', asy
   await expect(page.getByText('Added “LONG”.')).toBeVisible();
 });
 
-test('empty fields, masks, stray white space and names that look like a secret are told', async ({ page, server, signIn }) => {
+test('empty fields, masks, stray white space and names that look like a secret are told', async ({
+  page,
+  server,
+  signIn,
+}) => {
   const token = await signIn('alice', 'editor');
   await page.goto(`${server.url}/credentials`);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
@@ -95,16 +104,24 @@ test('an editor changes only what is theirs', async ({ page, server, signIn }) =
   await expect(page.getByRole('button', { name: /^(Edit|Delete) HIS/ })).toHaveCount(0);
 });
 
-test('what the server forbids meanwhile is told in the dialog, and the row is as it was', async ({ page, server, signIn }) => {
+test('what the server forbids meanwhile is told in the dialog, and the row is as it was', async ({
+  page,
+  server,
+  signIn,
+}) => {
   const token = await signIn('alice', 'editor');
   const id = await create(server, token, 'HERS');
   await page.goto(`${server.url}/credentials`);
   await page.getByRole('button', { name: 'Edit HERS' }).click();
   const admin = await server.token('root', 'admin');
   const { viewer } = await server.ask<{ viewer: { id: string } }>(admin, '{ viewer { id } }');
-  await server.ask(admin, 'mutation ($input: TransferCredentialInput!) { transferCredential(input: $input) { userErrors { message } } }', {
-    input: { credentialId: id, newOwnerId: viewer.id },
-  });
+  await server.ask(
+    admin,
+    'mutation ($input: TransferCredentialInput!) { transferCredential(input: $input) { userErrors { message } } }',
+    {
+      input: { credentialId: id, newOwnerId: viewer.id },
+    },
+  );
 
   await page.getByLabel('Name', { exact: true }).fill('STILL_HERS');
   await page.getByRole('button', { name: 'Save' }).click();
@@ -166,7 +183,11 @@ test('leaving a form asks only when something was entered', async ({ page, serve
   await expectNowhere(page, watch, 'sk-thrown-away');
 });
 
-test('a value is masked until it is shown, keeps its line breaks, and is sent once', async ({ page, server, signIn }) => {
+test('a value is masked until it is shown, keeps its line breaks, and is sent once', async ({
+  page,
+  server,
+  signIn,
+}) => {
   const token = await signIn('alice', 'editor');
   await page.goto(`${server.url}/credentials`);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
@@ -186,6 +207,11 @@ test('a value is masked until it is shown, keeps its line breaks, and is sent on
   ] as const) {
     await expect(value).toHaveAttribute(attribute, expected);
   }
+  await page.evaluate(() => navigator.clipboard.writeText('of\r\nWindows'));
+  await page.keyboard.press('Control+A');
+  await page.keyboard.press('Control+V');
+  await expect(page.getByText('They are kept as LF.')).toBeVisible();
+  await value.fill('first line\nsecond line');
   const show = page.getByRole('button', { name: 'Show' });
   await expect(show).toHaveAttribute('aria-pressed', 'false');
   await show.click();

@@ -1,19 +1,8 @@
-import type { Page } from '@playwright/test';
 import { expectAccessible } from './support/accessibility.js';
 import { create, findByName } from './support/data.js';
 import { expectNowhere } from './support/secret.js';
+import { endElsewhere } from './support/session.js';
 import { expect, test } from './support/test.js';
-import type { Server } from './support/server.js';
-
-/** Ends the session as another program would: the browser keeps the cookie. */
-async function endElsewhere(page: Page, server: Server): Promise<void> {
-  const cookies = await page.context().cookies();
-  const response = await fetch(`${server.url}/session`, {
-    method: 'DELETE',
-    headers: { Origin: server.url, Cookie: cookies.map(({ name, value }) => `${name}=${value}`).join('; ') },
-  });
-  expect(response.status).toBe(204);
-}
 
 test('a one-time link signs in once, and leaves no trace in the address', async ({ page, server, watch }) => {
   const link = await server.command('login-link', '--sub', 'alice', '--role', 'admin');
@@ -133,6 +122,17 @@ test('signing out ends the session on the server, in all tabs', async ({ page, c
     body: '{"query":"{ viewer { id } }"}',
   });
   expect(response.status, 'the cookie of before is worth nothing').toBe(401);
+});
+
+test('going back after signing out shows nothing of before', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByText('OPENAI_KEY')).toBeVisible();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(`${server.url}/login`);
+  await page.goBack();
+  await expect(page.getByRole('heading', { name: 'You are not signed in' })).toBeVisible();
+  await expect(page.getByText('OPENAI_KEY')).toHaveCount(0);
 });
 
 test('no script can read the session, and storage stays empty', async ({ page, server, signIn }) => {

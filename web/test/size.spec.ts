@@ -26,7 +26,9 @@ test('the picker is under 20 KB, and one file', async () => {
   const size = await sizeOf('ui/credential-picker.js');
   console.log(`The picker is ${size} bytes, compressed.`);
   expect(size).toBeLessThan(PICKER_LIMIT_BYTES);
-  expect(await readFile(local('dist/ui/credential-picker.js'), 'utf8')).not.toMatch(/\bimport\s*[({"']|\bfrom\s*["']\.{0,2}\//);
+  expect(await readFile(local('dist/ui/credential-picker.js'), 'utf8')).not.toMatch(
+    /\bimport\s*[({"']|\bfrom\s*["']\.{0,2}\//,
+  );
 });
 
 test('the explorer holds no font, and no page holds anything inline', async () => {

@@ -1,4 +1,5 @@
-import { create, findByName } from './support/data.js';
+import { expectAccessible } from './support/accessibility.js';
+import { create, createMany, findByName } from './support/data.js';
 import { expect, test } from './support/test.js';
 import { hold } from './support/timing.js';
 
@@ -50,6 +51,22 @@ test('a deleted credential is gone before the server has answered; an added one 
   await expect(page.locator('tbody th')).toHaveText(['NEXT']);
   await adding.letGo();
   await expect(page.getByRole('rowheader')).toHaveText(['ADDED', 'NEXT']);
+});
+
+test('what is not loaded yet has its place, and is told to be on its way', async ({ page, server, signIn }) => {
+  await createMany(server, await signIn('alice', 'editor'), 60);
+  const first = await hold(page, 'FirstPage');
+  await page.goto(`${server.url}/credentials`);
+  await first.arrived;
+  await expect(page.getByRole('status').filter({ hasText: 'Loading…' })).toBeVisible();
+  await expectAccessible(page, 'loading');
+  await first.letGo();
+  const next = await hold(page, 'NextPage');
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await next.arrived;
+  await expect(page.getByRole('button', { name: 'Loading…' })).toHaveAttribute('aria-busy', 'true');
+  await next.letGo();
+  await expect(page.getByRole('rowheader')).toHaveCount(60);
 });
 
 test('leaving the page asks while something was entered', async ({ page, server, signIn }) => {

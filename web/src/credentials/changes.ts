@@ -30,7 +30,11 @@ export class Changes {
    * Renames a credential, replaces its value, or both. The new name is in the list at once, and taken back when the server
    * refuses it. `expected` has the version of the value that the person saw.
    */
-  async edit(row: Row, { name, value }: Entry, expected: { valueVersion: number }): Promise<{ said?: string; errors: EntryError[] }> {
+  async edit(
+    row: Row,
+    { name, value }: Entry,
+    expected: { valueVersion: number },
+  ): Promise<{ said?: string; errors: EntryError[] }> {
     const renamed = name.trim() !== row.name;
     if (!renamed && value === '') {
       return { said: `“${row.name}” is as it was.`, errors: [] };

@@ -5,6 +5,8 @@ import { Failure } from '../api/failure.js';
 import type { View } from './view-url.js';
 
 const ENDPOINT = '/graphql';
+/** As many rows as a large screen shows; the rest is loaded in larger pages. */
+const FIRST_PAGE_SIZE = 25;
 const PAGE_SIZE = 50;
 const PAGE_SIZE_LIMIT = 100;
 
@@ -26,6 +28,7 @@ export class CredentialList {
   /** What was searched for when the present rows were asked for. */
   shownQuery = '';
   loadedAt = 0;
+  #shownOrder: View['order'] | undefined;
   #pageInfo: Page['pageInfo'] = { hasNextPage: false, endCursor: null };
   #latest = new AbortController();
   readonly #host: ReactiveControllerHost;
@@ -41,7 +44,10 @@ export class CredentialList {
     return this.#pageInfo.hasNextPage;
   }
 
-  /** Loads the first rows of the view: as many as are shown, up to 100. An answer that another load overtook is dropped. */
+  /**
+   * Loads the rows of the view: as many as are shown, when it is the same view, so that nothing is lost to one who has loaded
+   * more. An answer that another load overtook is dropped.
+   */
   async load(): Promise<void> {
     this.#latest.abort();
     const { signal } = (this.#latest = new AbortController());
@@ -49,10 +55,18 @@ export class CredentialList {
     this.loading = true;
     this.#host.requestUpdate();
     try {
-      const first = Math.min(Math.max(query === this.shownQuery ? this.rows.length : 0, PAGE_SIZE), PAGE_SIZE_LIMIT);
+      const wanted = query === this.shownQuery && order === this.#shownOrder ? this.rows.length : 0;
+      const first = Math.min(Math.max(wanted, FIRST_PAGE_SIZE), PAGE_SIZE_LIMIT);
       const variables = { query: query || null, orderBy: order, first };
       const { credentials } = await ask(FirstPage, variables, { endpoint: ENDPOINT, signal });
-      this.#take(credentials, query);
+      const page = answered(credentials);
+      while (page.nodes.length < wanted && page.pageInfo.hasNextPage && page.pageInfo.endCursor !== null) {
+        const next = { ...variables, after: page.pageInfo.endCursor };
+        const { nodes, pageInfo } = answered((await ask(NextPage, next, { endpoint: ENDPOINT, signal })).credentials);
+        page.nodes.push(...nodes);
+        page.pageInfo = pageInfo;
+      }
+      this.#take(page);
     } catch (error) {
       if (signal.aborted) {
         return;
@@ -63,14 +77,12 @@ export class CredentialList {
     this.#host.requestUpdate();
   }
 
-  #take(page: Page | null, query: string): void {
-    if (!page) {
-      throw new Failure('refused', 'The server did not answer as expected.');
-    }
+  #take(page: Page): void {
     this.rows = page.nodes;
     this.total = page.totalCount;
     this.#pageInfo = page.pageInfo;
-    this.shownQuery = query;
+    this.shownQuery = this.view.query;
+    this.#shownOrder = this.view.order;
     this.failure = this.moreFailure = this.fresh = undefined;
     this.loaded = true;
     this.loadedAt = Date.now();
@@ -96,11 +108,11 @@ export class CredentialList {
     let firstNew: Row | undefined;
     try {
       const variables = { query: this.shownQuery || null, orderBy: this.view.order, first: PAGE_SIZE, after };
-      const { credentials } = await ask(NextPage, variables, { endpoint: ENDPOINT, signal });
+      const page = answered((await ask(NextPage, variables, { endpoint: ENDPOINT, signal })).credentials);
       const known = new Set(this.rows.map(({ id }) => id));
-      const added = credentials?.nodes.filter(({ id }) => !known.has(id)) ?? [];
+      const added = page.nodes.filter(({ id }) => !known.has(id));
       this.rows = [...this.rows, ...added];
-      this.#pageInfo = credentials?.pageInfo ?? { hasNextPage: false, endCursor: null };
+      this.#pageInfo = page.pageInfo;
       [firstNew] = added;
     } catch (error) {
       if (signal.aborted) {
@@ -150,4 +162,11 @@ export class CredentialList {
       this.#host.requestUpdate();
     };
   }
+}
+
+function answered<Part>(page: Part | null): Part {
+  if (page === null) {
+    throw new Failure('refused', 'The server did not answer as expected.');
+  }
+  return page;
 }

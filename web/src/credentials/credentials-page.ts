@@ -52,6 +52,7 @@ export class CredentialsPage extends LitElement {
     document.addEventListener('keydown', this.#shortcut);
     document.addEventListener('visibilitychange', this.#refresh);
     window.addEventListener('online', this.#reload);
+    window.addEventListener('pageshow', this.#comeBack);
     window.addEventListener('beforeunload', this.#warn);
     this.#stopListening = listenToOtherTabs((what) => {
       if (what === 'session') {
@@ -66,6 +67,7 @@ export class CredentialsPage extends LitElement {
     document.removeEventListener('keydown', this.#shortcut);
     document.removeEventListener('visibilitychange', this.#refresh);
     window.removeEventListener('online', this.#reload);
+    window.removeEventListener('pageshow', this.#comeBack);
     window.removeEventListener('beforeunload', this.#warn);
     this.#stopListening?.();
   }
@@ -85,6 +87,14 @@ export class CredentialsPage extends LitElement {
   /** Someone who comes back to this tab should not act on what is old. */
   readonly #refresh = (): void => {
     if (document.visibilityState === 'visible' && Date.now() - this.#list.loadedAt > STALE_AFTER_MS) {
+      this.#reload();
+    }
+  };
+
+  /** A page that the browser kept while one was elsewhere may be of a session that has ended. */
+  readonly #comeBack = (event: PageTransitionEvent): void => {
+    if (event.persisted) {
+      void this.#readSession();
       this.#reload();
     }
   };
@@ -274,14 +284,14 @@ export class CredentialsPage extends LitElement {
 
   #more(): TemplateResult | typeof nothing {
     const { hasMore, loadingMore, moreFailure } = this.#list;
-    return html`${moreFailure
-      ? html`<div class="alert page-alert" role="alert">${moreFailure.message}</div>`
-      : nothing}
-    ${hasMore
-      ? html`<button type="button" class="button more" aria-busy=${loadingMore} @click=${this.#loadMore}>
+    return html`${moreFailure ? html`<div class="alert page-alert" role="alert">${moreFailure.message}</div>` : nothing}
+    ${
+      hasMore
+        ? html`<button type="button" class="button more" aria-busy=${loadingMore} @click=${this.#loadMore}>
           ${loadingMore ? 'Loading…' : moreFailure ? 'Try again' : 'Load more'}
         </button>`
-      : nothing}`;
+        : nothing
+    }`;
   }
 }
 

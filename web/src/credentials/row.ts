@@ -53,13 +53,16 @@ function uses(row: Row, actions: RowActions): TemplateResult {
 }
 
 function operations(row: Row, actions: RowActions): TemplateResult {
-  return html`${row.viewerCanUpdate
-    ? html`<button type="button" class="icon" aria-label="Edit ${row.name}" title="Edit" @click=${() => actions.edit(row)}>
+  return html`${
+    row.viewerCanUpdate
+      ? html`<button type="button" class="icon" aria-label="Edit ${row.name}" title="Edit" @click=${() => actions.edit(row)}>
         ${pencilIcon}
       </button>`
-    : nothing}
-  ${row.viewerCanDelete
-    ? html`<button
+      : nothing
+  }
+  ${
+    row.viewerCanDelete
+      ? html`<button
         type="button"
         class="icon"
         aria-label="Delete ${row.name}"
@@ -68,5 +71,6 @@ function operations(row: Row, actions: RowActions): TemplateResult {
       >
         ${trashIcon}
       </button>`
-    : nothing}`;
+      : nothing
+  }`;
 }

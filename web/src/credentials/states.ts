@@ -7,9 +7,11 @@ export function emptyTemplate(mayAdd: boolean, add: () => void): TemplateResult 
   return html`<div class="state">
     <h2>No credentials yet</h2>
     <p>A credential is a secret with a name, such as an API key. Workflows and integrations refer to it by its ID.</p>
-    ${mayAdd
-      ? html`<button type="button" class="button primary" @click=${add}>Add the first one</button>`
-      : html`<p>You may look at credentials, but not add any.</p>`}
+    ${
+      mayAdd
+        ? html`<button type="button" class="button primary" @click=${add}>Add the first one</button>`
+        : html`<p>You may look at credentials, but not add any.</p>`
+    }
   </div>`;
 }
 
@@ -35,8 +37,10 @@ export function signedOutTemplate(expired: boolean): TemplateResult {
 export function failureTemplate(failure: Failure, retry: () => void): TemplateResult {
   return html`<div class="alert page-alert" role="alert">
     <span>${failure.message}</span>
-    ${failure.kind === 'forbidden'
-      ? nothing
-      : html`<button type="button" class="button small" @click=${retry}>Try again</button>`}
+    ${
+      failure.kind === 'forbidden'
+        ? nothing
+        : html`<button type="button" class="button small" @click=${retry}>Try again</button>`
+    }
   </div>`;
 }

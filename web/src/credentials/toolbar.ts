@@ -52,7 +52,7 @@ export function toolbarTemplate(view: View, mayAdd: boolean, actions: ToolbarAct
       <span class="visually-hidden">Order</span>
       <select @change=${(event: Event) => actions.order((event.target as HTMLSelectElement).value)}>
         ${ORDERS.map(
-          ([key, label]) => html`<option value=${key} ?selected=${key === orderKey(view.order)}>${label}</option>`,
+          ([key, label]) => html`<option value=${key} .selected=${key === orderKey(view.order)}>${label}</option>`,
         )}
       </select>
     </label>

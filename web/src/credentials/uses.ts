@@ -63,22 +63,28 @@ export class UsesList {
 
 /** The list of uses, as it loads. */
 export function usesTemplate(list: UsesList): TemplateResult {
-  return html`${list.uses.length > 0
+  return html`${
+    list.uses.length > 0
       ? html`<ul class="use-list" tabindex="0" aria-label="What uses it">
           ${list.uses.map(useTemplate)}
         </ul>`
-      : nothing}
+      : nothing
+  }
     ${list.loading ? html`<p class="note" role="status">Looking for what uses it…</p>` : nothing}
-    ${list.failure
-      ? html`<div class="alert" role="alert">
+    ${
+      list.failure
+        ? html`<div class="alert" role="alert">
           ${list.failure.message} <button type="button" class="button small" @click=${list.load}>Try again</button>
         </div>`
-      : nothing}
-    ${list.hasMore && !list.loading && !list.failure
-      ? html`<button type="button" class="button small" @click=${list.load}>
+        : nothing
+    }
+    ${
+      list.hasMore && !list.loading && !list.failure
+        ? html`<button type="button" class="button small" @click=${list.load}>
           Show more (${list.uses.length} of ${list.total.toLocaleString('en')})
         </button>`
-      : nothing}`;
+        : nothing
+    }`;
 }
 
 function useTemplate({ consumer, declaredAt, lastResolvedAt, resolveCount }: Use): TemplateResult {
@@ -88,10 +94,12 @@ function useTemplate({ consumer, declaredAt, lastResolvedAt, resolveCount }: Use
     ${consumer.name === null ? nothing : html`<code>${consumer.externalId}</code>`}
     <span class="detail">
       ${declaredAt === null ? 'Not declared.' : html`Declared ${timeOrNever(declaredAt)}.`}
-      ${resolveCount === 0
-        ? 'Never read.'
-        : html`Read ${timeOrNever(lastResolvedAt)}, ${resolveCount.toLocaleString('en')}
-          ${resolveCount === 1 ? 'time' : 'times'} in all.`}
+      ${
+        resolveCount === 0
+          ? 'Never read.'
+          : html`Read ${timeOrNever(lastResolvedAt)}, ${resolveCount.toLocaleString('en')}
+          ${resolveCount === 1 ? 'time' : 'times'} in all.`
+      }
     </span>
   </li>`;
 }

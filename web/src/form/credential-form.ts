@@ -31,6 +31,7 @@ export class CredentialForm {
   #asksToDiscard = false;
   #nameWarning = false;
   #valueWarning = false;
+  #pastedReturns = false;
 
   constructor(host: ModalHost, loginUrl?: string) {
     this.#host = host;
@@ -67,7 +68,8 @@ export class CredentialForm {
 
   #forget(): void {
     this.#errors = {};
-    this.#saving = this.#shown = this.#asksToDiscard = this.#nameWarning = this.#valueWarning = false;
+    this.#saving = this.#shown = this.#asksToDiscard = this.#nameWarning = false;
+    this.#valueWarning = this.#pastedReturns = false;
   }
 
   readonly #cancel = (event: Event): void => {
@@ -105,6 +107,14 @@ export class CredentialForm {
     this.#nameWarning = looksLikeSecret(this.#name?.value ?? '');
     this.#valueWarning = hasStrayWhiteSpace(this.#value?.value ?? '');
     this.#host.requestUpdate();
+  };
+
+  /** A text area turns the line breaks of Windows into those of Unix, whatever a page does. */
+  readonly #paste = (event: ClipboardEvent): void => {
+    if (event.target === this.#value) {
+      this.#pastedReturns = event.clipboardData?.getData('text').includes('\r\n') ?? false;
+      this.#host.requestUpdate();
+    }
   };
 
   readonly #keydown = (event: KeyboardEvent): void => {
@@ -167,6 +177,7 @@ export class CredentialForm {
       @close=${this.#closed}
       @input=${this.#input}
       @change=${stop}
+      @paste=${this.#paste}
       @keydown=${this.#keydown}
     >
       <form novalidate autocomplete="off" aria-busy=${this.#saving} @submit=${this.#submit}>
@@ -184,9 +195,11 @@ export class CredentialForm {
       ? nothing
       : html`<div class="alert" role="alert" tabindex="-1">
           ${form}
-          ${signedOut && this.#loginUrl
-            ? html`<a href=${this.#loginUrl} target="_blank" rel="noopener">Sign in in a new tab</a>, then save again.`
-            : nothing}
+          ${
+            signedOut && this.#loginUrl
+              ? html`<a href=${this.#loginUrl} target="_blank" rel="noopener">Sign in in a new tab</a>, then save again.`
+              : nothing
+          }
         </div>`;
   }
 
@@ -233,7 +246,8 @@ export class CredentialForm {
       })}
       <p id="value-error" class="error">${this.#errors.value}</p>
       <p id="value-warning" class="warning" role="status">
-        ${this.#valueWarning ? 'There is white space at the start or the end. It is kept as it is.' : nothing}
+        ${this.#valueWarning ? 'There is white space at the start or the end. It is kept as it is. ' : nothing}
+        ${this.#pastedReturns ? 'The line breaks were those of Windows (CR LF). They are kept as LF.' : nothing}
       </p>
       <p id="value-hint" class="hint">
         ${task.editing ? 'Leave it empty to keep the present value.' : 'It cannot be read back here.'}

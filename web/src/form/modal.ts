@@ -46,7 +46,8 @@ export class Modal implements ReactiveController {
     if (!this.open) {
       return;
     }
-    for (const field of this.element?.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>('input, textarea') ?? []) {
+    for (const field of this.element?.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>('input, textarea') ??
+      []) {
       field.value = '';
     }
     this.element?.close();

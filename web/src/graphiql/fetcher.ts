@@ -1,13 +1,15 @@
 import { type Fetcher, createGraphiQLFetcher } from '@graphiql/toolkit';
+import { getOperationAST } from 'graphql';
+import { subscriptionsThatTell } from './subscriptions.js';
 
-/** Asks the server of this page, by the session or by the `Authorization` of the headers' editor. */
+/**
+ * Asks the server of this page, by the session or by the `Authorization` of the headers' editor. `refused` is told of each
+ * answer whether the server wanted to know who asks.
+ */
 export function fetcherThatTells(refused: (signedOut: boolean) => void): Fetcher {
-  const socket = new URL('/graphql', location.href);
-  socket.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  return createGraphiQLFetcher({
+  const subscribe = subscriptionsThatTell(refused);
+  const ask = createGraphiQLFetcher({
     url: '/graphql',
-    // The headers of the editor become the payload of `connection_init`.
-    subscriptionUrl: socket.href,
     enableIncrementalDelivery: false,
     fetch: async (input, init) => {
       const response = await fetch(input, { ...init, cache: 'no-store' });
@@ -15,4 +17,9 @@ export function fetcherThatTells(refused: (signedOut: boolean) => void): Fetcher
       return response;
     },
   });
+  return (parameters, options) => {
+    const document = options?.documentAST;
+    const operation = document && getOperationAST(document, parameters.operationName);
+    return operation?.operation === 'subscription' ? subscribe(parameters, options?.headers) : ask(parameters, options);
+  };
 }

@@ -1,11 +1,13 @@
-import { LitElement, type PropertyValues, type TemplateResult, html, nothing, unsafeCSS } from 'lit';
+import { type PropertyValues, type TemplateResult, html, nothing, unsafeCSS } from 'lit';
 import { AddOption } from '../../generated/picker.js';
 import { ask } from '../api/ask.js';
+import { Failure } from '../api/failure.js';
 import { CredentialForm } from '../form/credential-form.js';
 import type { Entry, EntryError } from '../form/entry.js';
 import formStyle from '../style/form.css?inline';
 import { Choice } from './choice.js';
 import { type GetToken, doorOf, mayAsk } from './door.js';
+import { FormField } from './form-field.js';
 import { NONE, listTemplate, statusOf } from './list.js';
 import { type Option, Options } from './options.js';
 import { mayAdd } from './permission.js';
@@ -18,9 +20,7 @@ const OWN_ENDPOINT = new URL('/graphql', new URL(import.meta.url)).href;
  * A field of a form that chooses a credential by name and holds its ID. See `docs/picker.md` for its attributes,
  * properties, events, parts and custom properties.
  */
-export class CredentialPicker extends LitElement {
-  static readonly formAssociated = true;
-  static override readonly shadowRootOptions: ShadowRootInit = { ...LitElement.shadowRootOptions, delegatesFocus: true };
+export class CredentialPicker extends FormField {
   static override readonly styles = [unsafeCSS(formStyle), unsafeCSS(pickerStyle)];
   static override readonly properties = {
     name: { reflect: true },
@@ -51,9 +51,7 @@ export class CredentialPicker extends LitElement {
   /** What is being typed, while something is. */
   declare typed: string | undefined;
   declare canAdd: boolean;
-  declare formDisabled: boolean;
 
-  readonly #internals = this.attachInternals();
   readonly #door = () => doorOf(this.#url, this.getToken);
   readonly #choice = new Choice(this, this.#door);
   readonly #options = new Options(this, this.#door);
@@ -79,38 +77,10 @@ export class CredentialPicker extends LitElement {
     this.#learn();
   }
 
-  get form(): HTMLFormElement | null {
-    return this.#internals.form;
-  }
-
-  get validity(): ValidityState {
-    return this.#internals.validity;
-  }
-
-  get validationMessage(): string {
-    return this.#internals.validationMessage;
-  }
-
-  get willValidate(): boolean {
-    return this.#internals.willValidate;
-  }
-
-  checkValidity(): boolean {
-    return this.#internals.checkValidity();
-  }
-
-  reportValidity(): boolean {
-    return this.#internals.reportValidity();
-  }
-
   formResetCallback(): void {
     this.#touched = false;
     this.#choose({ id: this.defaultValue ?? '', name: undefined });
     this.#learn();
-  }
-
-  formDisabledCallback(disabled: boolean): void {
-    this.formDisabled = disabled;
   }
 
   formStateRestoreCallback(state: string): void {
@@ -127,7 +97,7 @@ export class CredentialPicker extends LitElement {
 
   #choose({ id, name }: { id: string; name: string | undefined }): void {
     this.#choice.set(id, name);
-    this.#internals.setFormValue(id);
+    this.internals.setFormValue(id);
     this.#close();
   }
 
@@ -143,7 +113,7 @@ export class CredentialPicker extends LitElement {
   }
 
   #learn(): void {
-    if (this.isConnected && mayAsk(this.#url, this.getToken)) {
+    if (this.isConnected && this.#mayAsk) {
       void this.#choice.learnName();
     }
   }
@@ -155,10 +125,22 @@ export class CredentialPicker extends LitElement {
     this.typed = undefined;
   }
 
+  get #mayAsk(): boolean {
+    return mayAsk(this.#url, this.getToken);
+  }
+
   #openList(): void {
-    if (!this.open && mayAsk(this.#url, this.getToken)) {
-      this.open = true;
+    if (this.open) {
+      return;
+    }
+    this.open = true;
+    if (this.#mayAsk) {
       void this.#options.search(this.typed ?? '');
+      // What could not be found out before is asked again.
+      this.#learn();
+      void this.#learnPermission();
+    } else {
+      this.#options.refuse(new Failure('signed-out', 'There is no token.'));
     }
   }
 
@@ -171,7 +153,7 @@ export class CredentialPicker extends LitElement {
   protected override updated(changed: PropertyValues<this>): void {
     const missing = this.required && this.value === '';
     const message = missing ? 'Choose a credential.' : '';
-    this.#internals.setValidity({ valueMissing: missing }, message, this.#field ?? undefined);
+    this.internals.setValidity({ valueMissing: missing }, message, this.#field ?? undefined);
     if (changed.has('defaultValue') || changed.has('endpoint') || changed.has('getToken')) {
       this.#learn();
     }
@@ -199,7 +181,7 @@ export class CredentialPicker extends LitElement {
     event.stopPropagation();
     this.typed = this.#field?.value ?? '';
     this.active = -1;
-    if (mayAsk(this.#url, this.getToken)) {
+    if (this.#mayAsk) {
       this.open = true;
       this.#options.searchSoon(this.typed);
     }
@@ -212,7 +194,10 @@ export class CredentialPicker extends LitElement {
       this.#move(move);
     } else if (event.key === 'Enter' && this.open) {
       event.preventDefault();
-      const option = this.#listed[this.active];
+      const listed = this.#listed;
+      // Enter takes the only match, too, once it is known to be the only one.
+      const only = this.#options.loading || listed.length > 1 ? undefined : listed[0];
+      const option = listed[this.active] ?? only;
       if (option) {
         this.#chooseAndTell(option);
       }
@@ -264,7 +249,7 @@ export class CredentialPicker extends LitElement {
 
   protected override render(): TemplateResult {
     const disabled = this.disabled || this.formDisabled;
-    const label = this.label || [...this.#internals.labels].map((element) => element.textContent?.trim()).join(' ');
+    const label = this.label || this.labelText || 'Credential';
     return html`${this.label ? html`<label part="label" for="field">${this.label}</label>` : nothing}
       <div class="line">
         <div class="box">
@@ -276,7 +261,7 @@ export class CredentialPicker extends LitElement {
             autocapitalize="off"
             spellcheck="false"
             placeholder="None"
-            aria-label=${label || 'Credential'}
+            aria-label=${label}
             aria-expanded=${this.open}
             aria-controls="list"
             aria-autocomplete="list"
@@ -303,11 +288,13 @@ export class CredentialPicker extends LitElement {
             choose: (option) => this.#chooseAndTell(option),
           })}
         </div>
-        ${this.canAdd
-          ? html`<button type="button" part="add" class="button" ?disabled=${disabled} @mousedown=${keepFocus} @click=${this.#add}>
+        ${
+          this.canAdd
+            ? html`<button type="button" part="add" class="button" ?disabled=${disabled} @mousedown=${keepFocus} @click=${this.#add}>
               Add
             </button>`
-          : nothing}
+            : nothing
+        }
       </div>
       <p id="status" part="status" class=${this.#choice.missing && !this.open ? 'error' : 'hint'} role="status">
         ${this.open ? statusOf(this.#options) : this.#choice.missing ? 'No credential has this ID any more.' : nothing}

@@ -20,7 +20,7 @@ export function listTemplate({ options, search, open, active, value, label, choo
     id="list"
     part="list"
     role="listbox"
-    aria-label=${label || 'Credential'}
+    aria-label=${label}
     aria-busy=${search.loading}
     ?hidden=${!open || options.length === 0}
     @mousedown=${(event: MouseEvent) => event.preventDefault()}

@@ -60,6 +60,14 @@ export class Options {
     }
   }
 
+  /** Lists nothing, and says why. */
+  refuse(failure: Failure): void {
+    this.stop();
+    this.found = [];
+    this.failure = failure;
+    this.#host.requestUpdate();
+  }
+
   /** Forgets the search that is under way. */
   stop(): void {
     clearTimeout(this.#timer);

@@ -45,12 +45,29 @@ export async function declare(server: Server, credentialId: string, name: string
   });
 }
 
+/** Says that many workflows use a credential, twenty in a request. */
+export async function declareMany(server: Server, credentialId: string, count: number): Promise<void> {
+  const token = await server.token('workflows', 'runtime');
+  for (let first = 1; first <= count; first += 20) {
+    const numbers = Array.from({ length: Math.min(20, count - first + 1) }, (_, index) => first + index);
+    const fields = numbers.map((number) => {
+      const consumer = `{kind: WORKFLOW, externalId: "flow_${String(number).padStart(3, '0')}.yaml"}`;
+      return `d${number}: declareReferences(input: {consumer: ${consumer}, credentialIds: ["${credentialId}"]}) { userErrors { message } }`;
+    });
+    await server.ask(token, `mutation { ${fields.join(' ')} }`);
+  }
+}
+
 /** The value of a credential, as only a runtime reads it. */
 export async function resolve(server: Server, credentialId: string): Promise<string> {
   const consumer = { kind: 'WORKFLOW', externalId: 'test.yaml' };
-  const { resolveCredential } = await server.ask<{ resolveCredential: { value: string } }>(await server.token('workflows', 'runtime'), RESOLVE, {
-    input: { credentialId, consumer },
-  });
+  const { resolveCredential } = await server.ask<{ resolveCredential: { value: string } }>(
+    await server.token('workflows', 'runtime'),
+    RESOLVE,
+    {
+      input: { credentialId, consumer },
+    },
+  );
   return resolveCredential.value;
 }
 

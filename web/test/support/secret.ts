@@ -20,7 +20,8 @@ async function placesOf(page: Page): Promise<string> {
     for (const storage of [localStorage, sessionStorage]) {
       texts.push(JSON.stringify({ ...storage }));
     }
-    const entries = 'navigation' in window ? (window.navigation as unknown as { entries(): { url: string }[] }).entries() : [];
+    const entries =
+      'navigation' in window ? (window.navigation as unknown as { entries(): { url: string }[] }).entries() : [];
     texts.push(...entries.map(({ url }) => url));
     for (const { name } of await indexedDB.databases()) {
       texts.push(`database ${name}`);

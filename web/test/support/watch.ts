@@ -29,7 +29,9 @@ export class Watch {
   expectQuiet(): void {
     expect(this.violations, 'violations of the security policy').toEqual([]);
     expect(this.errors, 'errors that nobody caught').toEqual([]);
-    const strangers = this.requests.filter((url) => !/^(data|blob|about):/.test(url) && !this.origins.has(new URL(url).origin));
+    const strangers = this.requests.filter(
+      (url) => !/^(data|blob|about):/.test(url) && !this.origins.has(new URL(url).origin),
+    );
     expect(strangers, 'requests to other origins').toEqual([]);
   }
 }
