@@ -169,10 +169,12 @@ fn the_client_can_be_had_without_the_server() {
         "diesel",
         "jsonwebtoken",
         "libsqlite3-sys",
+        "oauth2",
         "openssl-sys",
         "orion",
         "poem",
         "pq-sys",
+        "rust-embed",
         "saphyr-parser",
     ];
     let found: Vec<&str> = unwanted.into_iter().filter(named).collect();
