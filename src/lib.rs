@@ -33,5 +33,7 @@ pub mod keyring_start;
 #[cfg(feature = "server")]
 pub mod local_mode;
 #[cfg(feature = "server")]
+pub mod master_key_source;
+#[cfg(feature = "server")]
 pub mod store;
 pub mod types;

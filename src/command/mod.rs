@@ -53,8 +53,8 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Move all data between SQLite and PostgreSQL, and compare both
     Copy(copy::CopyArguments),
-    /// Make keys
-    #[command(subcommand)]
+    /// The keyring: make master keys, add, replace and drop them, and rotate the data key
+    #[command(subcommand, after_long_help = keys::EXAMPLES)]
     Keys(keys::KeysCommand),
     /// Look whether the credentials exist that workflows and MCP servers refer to
     #[command(after_long_help = check::EXAMPLES)]

@@ -3,6 +3,7 @@
 pub mod cursor;
 pub mod digest;
 pub mod keyring;
+pub mod keyring_change;
 pub mod local_token;
 pub mod master_key;
 pub mod random;
@@ -10,3 +11,4 @@ pub mod seal;
 pub mod token;
 mod token_header;
 pub mod token_key;
+pub mod wrapping;

@@ -10,11 +10,14 @@ pub mod change;
 pub mod credential;
 pub mod credential_change;
 pub mod error;
+pub mod keyring;
+pub mod keyring_change;
 pub mod node;
 pub mod page;
 pub mod reference;
 pub mod reference_use;
 pub mod resolve;
+pub mod rotation;
 pub mod user;
 
 use std::sync::Arc;
@@ -23,8 +26,8 @@ use audit::Recorder;
 use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
+use keyring::LiveKeyring;
 
-use crate::crypto::keyring::Keyring;
 use crate::crypto::token::TokenVerifier;
 use crate::store::Store;
 use crate::store::connection::DatabaseConnection;
@@ -43,7 +46,7 @@ pub enum Request {}
 /// All that the rules need.
 pub struct Domain {
     store: Store,
-    keyring: Arc<Keyring>,
+    keyring: Arc<LiveKeyring>,
     tokens: TokenVerifier,
     clock: Clock,
     ids: IdSource,
@@ -57,7 +60,7 @@ impl Domain {
     #[must_use]
     pub fn new(
         store: Store,
-        keyring: Arc<Keyring>,
+        keyring: Arc<LiveKeyring>,
         tokens: TokenVerifier,
         clock: Clock,
         removal_leeway_seconds: i64,

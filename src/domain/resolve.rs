@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::credential::missing;
 use super::credential_change::binding;
 use super::error::{Denial, Error, Problem};
-use crate::crypto::keyring::Keyring;
+use super::keyring::LiveKeyring;
 use crate::store::connection::DatabaseConnection;
 use crate::store::credential;
 use crate::types::audit::AuditAction;
@@ -116,7 +116,7 @@ impl Refusal {
 /// Opens a value, or says why it is refused. The outer error is of the database: nothing is known then.
 fn open(
     connection: &mut DatabaseConnection,
-    keyring: &Keyring,
+    keyring: &LiveKeyring,
     id: Id<Credential>,
     held_version: Option<i32>,
 ) -> Result<Result<Resolved, Refusal>, Error> {
@@ -130,6 +130,7 @@ fn open(
             value: None,
         }));
     }
+    let keyring = keyring.with_data_key(connection, stored.data_key)?;
     let opened = keyring.open_value(&stored.sealed, stored.data_key, &binding(&credential));
     Ok(match opened {
         Ok(value) => Ok(Resolved {

@@ -147,6 +147,54 @@ pub fn find_credential_with_value(
         .transpose()
 }
 
+/// Credentials whose values a data key sealed, with those values, in the order of their IDs: so many behind an ID.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_values(
+    connection: &mut DatabaseConnection,
+    data_key: DataKeyId,
+    after: Id<Credential>,
+    limit_rows: i64,
+) -> Result<Vec<(Credential, StoredValue)>, StoreError> {
+    let rows: Vec<(CredentialRow, ValueRow)> = credentials::table
+        .inner_join(users::table)
+        .filter(credentials::data_key_id.eq(data_key.0))
+        .filter(credentials::id.gt(after.as_bytes().as_slice()))
+        .order(credentials::id)
+        .limit(limit_rows)
+        .select((CREDENTIAL_COLUMNS, VALUE_COLUMNS))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(credential, value)| Ok((credential_of(credential)?, value_of(value))))
+        .collect()
+}
+
+/// Replaces the value of a credential by the same one, sealed anew, if nothing of it has changed. Returns how many rows that were.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn update_seal(
+    connection: &mut DatabaseConnection,
+    credential: &Credential,
+    before: &StoredValue,
+    after: &StoredValue,
+) -> Result<usize, StoreError> {
+    let unchanged = credentials::table
+        .filter(credentials::id.eq(credential.id.as_bytes().as_slice()))
+        .filter(credentials::value_version.eq(credential.value_version))
+        .filter(credentials::data_key_id.eq(before.data_key.0))
+        .filter(credentials::name_key.eq(&credential.name_key))
+        .filter(credentials::owner_id.eq(credential.owner.id.as_bytes().as_slice()));
+    let changed = diesel::update(unchanged)
+        .set((
+            credentials::data_key_id.eq(after.data_key.0),
+            credentials::sealed_value.eq(&after.sealed.0),
+        ))
+        .execute(connection)?;
+    Ok(changed)
+}
+
 /// All credentials of an owner, in the order of their IDs.
 ///
 /// # Errors

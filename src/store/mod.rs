@@ -11,6 +11,7 @@ mod change;
 #[expect(missing_docs, reason = "what diesel derives has none")]
 pub mod connection;
 pub mod copy;
+mod copy_row;
 pub mod credential;
 pub mod credential_list;
 pub mod error;

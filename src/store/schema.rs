@@ -52,10 +52,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    data_key_copies (data_key_id, master_key_id) {
+        data_key_id -> Integer,
+        master_key_id -> Binary,
+        wrapped -> Binary,
+    }
+}
+
+diesel::table! {
     data_keys (id) {
         id -> Integer,
         purpose -> Text,
-        wrapped -> Binary,
+        state -> Text,
+        changed_at_us -> BigInt,
     }
 }
 
@@ -70,8 +79,20 @@ diesel::table! {
 diesel::table! {
     keyring (deployment_id) {
         deployment_id -> Binary,
-        master_key_id -> Binary,
+        format -> Integer,
+        primary_master_key_id -> Binary,
         generation -> Integer,
+        tag -> Binary,
+    }
+}
+
+diesel::table! {
+    master_key_slots (number) {
+        number -> Integer,
+        master_key_id -> Binary,
+        purpose -> Text,
+        generation -> Integer,
+        added_at_us -> BigInt,
         check_value -> Binary,
     }
 }
@@ -110,9 +131,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     credential_references,
     credentials,
+    data_key_copies,
     data_keys,
     deleted_credentials,
     keyring,
+    master_key_slots,
     reference_progress,
     removed_users,
     users,

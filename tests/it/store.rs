@@ -68,7 +68,7 @@ fn check_settings(connection: &mut DatabaseConnection) {
 }
 
 const OWNED: &str = "
-    INSERT INTO data_keys VALUES (1, 'VALUE', x'00');
+    INSERT INTO data_keys VALUES (1, 'VALUE', 'ACTIVE', 0);
     INSERT INTO users VALUES (zeroblob(16), 'i', 's', NULL, NULL, 's', 's', 0, 0);
     INSERT INTO credentials VALUES (NULL, zeroblob(16), 'n', 'n', zeroblob(16), 1, 0, 0, 0, 1, x'00');
     DELETE FROM users;";
