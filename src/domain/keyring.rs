@@ -1,7 +1,6 @@
 //! The keyring while a server runs: it is changed by commands, and every server notices that without a restart.
 
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::Domain;
 use super::credential_change::binding;
@@ -29,7 +28,7 @@ pub struct LiveKeyring {
     keys: RwLock<Arc<Vec<WrappingKey>>>,
     source: MasterKeySource,
     /// The generation of the keyring for which the keys were read again last.
-    read_for: AtomicI32,
+    read_for: Mutex<i32>,
 }
 
 impl LiveKeyring {
@@ -40,7 +39,7 @@ impl LiveKeyring {
             present: RwLock::new(Arc::new(opened)),
             keys: RwLock::new(Arc::new(keys)),
             source,
-            read_for: AtomicI32::new(0),
+            read_for: Mutex::new(0),
         }
     }
 
@@ -55,9 +54,10 @@ impl LiveKeyring {
     ///
     /// # Errors
     /// [`Error::Internal`] when none of the keys that this server has opens it.
-    pub(super) fn refresh(
+    fn refresh(
         &self,
         connection: &mut DatabaseConnection,
+        read_again: bool,
     ) -> Result<Arc<Keyring>, Error> {
         let present = self.present();
         // A keyring of an earlier generation was put back: what was destroyed is not to be used again.
@@ -67,7 +67,7 @@ impl LiveKeyring {
             return Ok(present);
         }
         let stored = keyring::find_keyring(connection)?.ok_or(StoreError::Unreadable)?;
-        let opened = self.open(&stored).map_err(|error| {
+        let opened = self.open(&stored, read_again).map_err(|error| {
             tracing::error!(
                 generation = stored.generation,
                 "the keyring was changed, and this server cannot open it: {error}"
@@ -88,22 +88,23 @@ impl LiveKeyring {
     }
 
     /// Opens the keyring with the keys that are there. When these are about to be replaced, or are already, they are read again from where
-    /// they come from, once for each change of the keyring.
-    fn open(&self, stored: &StoredKeyring) -> Result<Keyring, KeyringError> {
+    /// they come from: by requests once for each change of the keyring, since that may take long.
+    fn open(&self, stored: &StoredKeyring, read_again: bool) -> Result<Keyring, KeyringError> {
+        // Who comes while another one reads waits for what that finds.
+        let mut read_for = self.read_for.lock().unwrap_or_else(PoisonError::into_inner);
         let known = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
         let has_primary = known.iter().any(|key| key.id() == stored.primary);
-        let was_read_for = self.read_for.swap(stored.generation, Ordering::Relaxed);
-        if has_primary || was_read_for == stored.generation {
+        if has_primary || (*read_for == stored.generation && !read_again) {
             return Keyring::open(stored, &known);
         }
+        *read_for = stored.generation;
         let keys = (self.source)();
-        if Keyring::open(stored, &keys).is_err() {
+        let Ok(opened) = Keyring::open(stored, &keys) else {
             // Those that were there at the start may still do.
             return Keyring::open(stored, &known);
-        }
-        let keys = Arc::new(keys);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
-        Keyring::open(stored, &keys)
+        };
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(opened)
     }
 
     /// The keyring that has this data key, if any has: the one that this server knows, or the one that the database has.
@@ -119,7 +120,7 @@ impl LiveKeyring {
         if present.has_value_key(id) {
             return Ok(present);
         }
-        self.refresh(connection)
+        self.refresh(connection, false)
     }
 
     /// Looks whether what was just written was sealed with the active data key. When another one has taken its place meanwhile, all of it
@@ -135,7 +136,7 @@ impl LiveKeyring {
         if keyring::find_key_state(connection, id)? == Some(KeyState::Active) {
             return Ok(());
         }
-        self.refresh(connection)?;
+        self.refresh(connection, false)?;
         Err(Error::Overtaken)
     }
 }
@@ -148,7 +149,7 @@ impl Domain {
     pub async fn refresh_keyring(&self) -> Result<(), Error> {
         let keyring = Arc::clone(&self.keyring);
         self.store
-            .read(move |connection| keyring.refresh(connection).map(|_keyring| ()))
+            .read(move |connection| keyring.refresh(connection, true).map(|_keyring| ()))
             .await
     }
 }

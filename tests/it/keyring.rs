@@ -28,13 +28,17 @@ fn refused(place: &Place, arguments: &[&str]) -> String {
     let output = command.output().unwrap();
     let took = began_at.elapsed();
     assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
-    assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+    // One sentence; what stands before it is the log.
+    let told = stderr(&output);
+    let (log, told) = told.rsplit_once("credence: ").unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(log.lines().all(|line| line.contains("INFO")), "{log}");
     // Over PostgreSQL, other tests have the machine too.
     assert!(
         database::is_postgres() || took < Duration::from_secs(1),
         "{took:?}"
     );
-    stderr(&output)
+    told.to_owned()
 }
 
 /// All rows of the keyring, and how many others there are.

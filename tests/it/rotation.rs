@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use credence::data_directory::write_secret_file;
 use credence::types::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -397,7 +398,10 @@ fn replace_master_key(
         &["add-slot", text(&new), "--master-key-file", text(old)],
     );
     let both = [std::fs::read(old).unwrap(), std::fs::read(&new).unwrap()].concat();
-    std::fs::write(server_file, both).unwrap();
+    // A server that reads it meanwhile finds the one or the other.
+    let next = server_file.with_extension("next");
+    write_secret_file(&next, &both).unwrap();
+    std::fs::rename(&next, server_file).unwrap();
     let both = format!("{},{}", text(old), text(&new));
     change_keys(place, &["promote", &new_id, "--master-key-file", &both]);
     change_keys(
