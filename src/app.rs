@@ -9,7 +9,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::anchor_file::AnchorPlace;
 use crate::config::{ServeSettings, TokenSettings};
+use crate::crypto::audit_key::audit_signer;
 use crate::crypto::keyring::Keyring;
 use crate::crypto::token::TokenVerifier;
 use crate::crypto::token_key::TokenKeys;
@@ -48,6 +50,7 @@ pub struct App {
     domain: Arc<Domain>,
     store_end: StoreEnd,
     lock: Option<DataDirectoryLock>,
+    anchors: AnchorPlace,
     // What streams hears of the end by this.
     stop: watch::Sender<bool>,
     /// The address that it listens at.
@@ -76,6 +79,7 @@ impl App {
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
         let listener = listen(settings.listen)?;
+        let anchors = AnchorPlace::open(settings.audit_anchor.as_deref())?;
         let source = master_key_source(settings, &database, is_local)?;
         let master_keys = source.read()?;
         if let Database::Sqlite(_) = &database {
@@ -88,8 +92,8 @@ impl App {
             &settings.data.data_dir,
             &keyring,
         )?;
-        let (store, store_end) =
-            Store::open(&database).map_err(|error| store_failure(&database, error))?;
+        let (store, store_end) = Store::open(&database, &audit_signer(&keyring))
+            .map_err(|error| store_failure(&database, error))?;
         let keyring = LiveKeyring::new(keyring, master_keys, read_again(source));
         let domain = Arc::new(Domain::new(
             store,
@@ -120,6 +124,7 @@ impl App {
             stop,
             store_end,
             lock,
+            anchors,
             address,
             is_local,
             database,
@@ -136,8 +141,14 @@ impl App {
             self.stop.send_replace(true);
         };
         let keyring = follow_keyring(Arc::clone(&self.domain), self.stop.subscribe());
-        let counting = count_uses(self.domain, self.stop.subscribe());
-        tokio::join!(serving, stopping, keyring, counting);
+        let counting = count_uses(Arc::clone(&self.domain), self.stop.subscribe());
+        let (served, is_served) = watch::channel(false);
+        let anchoring = self.anchors.write(self.domain, is_served);
+        let all_but_anchors = async {
+            tokio::join!(serving, stopping, keyring, counting);
+            served.send_replace(true);
+        };
+        tokio::join!(all_but_anchors, anchoring);
         let store_end = self.store_end;
         // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
         let finishing = tokio::task::spawn_blocking(move || store_end.finish());

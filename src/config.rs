@@ -185,6 +185,10 @@ pub struct ServeSettings {
     /// Where the master key is.
     #[command(flatten)]
     pub master_key: MasterKeySettings,
+    /// A file to which it is added, every minute and every 1,000 events, where the audit log ends: on another disk, or one that can only be
+    /// added to. Without it, the log of the server has these lines
+    #[arg(long, env = "CREDENCE_AUDIT_ANCHOR", value_name = "FILE")]
+    pub audit_anchor: Option<PathBuf>,
     /// Listen at an address that other machines reach: a proxy in front terminates TLS
     #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     pub behind_tls_proxy: bool,

@@ -3,9 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::crypto::keyring::{Keyring, KeyringError, OpenedKeys};
+use crate::crypto::audit_key::audit_signer;
+use crate::crypto::keyring::{Keyring, KeyringError};
 use crate::crypto::keyring_change;
+use crate::crypto::opened_keys::OpenedKeys;
 use crate::crypto::wrapping::WrappingKey;
+use crate::domain::audit_verification::find_broken_end;
 use crate::domain::keyring::fits_values;
 use crate::failure::{Failure, FailureKind};
 use crate::store::connection::{Database, DatabaseConnection};
@@ -73,13 +76,32 @@ pub fn open_stored(
         return Ok(opened);
     };
     if fits_values(&mut connection, &opened).map_err(unreadable)? {
-        return Ok(opened);
+        return check_log_end(database, &mut connection, opened);
     }
     Err(Failure::configuration(format!(
         "the keyring opens with the master key {}, but none of the values that were looked at opens with its data keys: the keyring and \
          the values are not of one database; restore both from one backup",
         slot.master_key_id
     )))
+}
+
+/// Looks whether the audit log ends where it ended. A database that is migrated only now may have none.
+fn check_log_end(
+    database: &Database,
+    connection: &mut DatabaseConnection,
+    opened: Keyring,
+) -> Result<Keyring, Failure> {
+    let unreadable = |error| store_failure(database, error);
+    if !connection.has_table("audit_chains").map_err(unreadable)? {
+        return Ok(opened);
+    }
+    match find_broken_end(connection, &audit_signer(&opened)).map_err(unreadable)? {
+        None => Ok(opened),
+        Some(chain) => Err(Failure::configuration(format!(
+            "the audit log does not end where it ended (chain {chain}): somebody cut or changed it; `credence audit verify` shows where, \
+             and `credence audit prune --damaged` lets it go on from there"
+        ))),
+    }
 }
 
 /// Applies the migrations.

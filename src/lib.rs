@@ -11,6 +11,8 @@
 //! everything but the client, and `client` the client; both are on unless they are turned off.
 
 #[cfg(feature = "server")]
+mod anchor_file;
+#[cfg(feature = "server")]
 pub mod app;
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,7 +1,9 @@
 //! Changes of the keyring. Each makes the next generation of it, and changes nothing that is kept: whoever stores it does that under the
 //! condition that the generation before is still there.
 
-use super::keyring::{FORMAT, KeyPurpose, KeyringError, OpenedKey, OpenedKeys};
+use super::audit_key::{AuditSigner, signer};
+use super::keyring::{FORMAT, KeyPurpose, KeyringError};
+use super::opened_keys::{OpenedKey, OpenedKeys};
 use super::random::{self, RandomUnavailable};
 use super::wrapping::{DATA_KEY_LENGTH_BYTES, DataKey, WrappingKey};
 use crate::types::clock::Timestamp;
@@ -175,6 +177,15 @@ impl KeyringChange {
                 row.copies.clear();
             }
         }
+    }
+
+    /// The signer of the audit log.
+    ///
+    /// # Errors
+    /// [`KeyringError::Damaged`] when there is no key for it, which there always is.
+    pub fn audit_signer(&self) -> Result<AuditSigner, KeyringError> {
+        let key = self.opened.audit_key(&self.stored.deployment_id)?;
+        Ok(signer(key))
     }
 
     /// The next generation of the keyring.

@@ -18,7 +18,7 @@ const WRAP_DOMAIN: &[u8] = b"credence/data-key/v1";
 const WRAP_PURPOSE: &str = "kek/wrap/v1";
 
 /// A data key as it is used, wiped when dropped.
-pub(super) type DataKey = Zeroizing<[u8; DATA_KEY_LENGTH_BYTES]>;
+pub type DataKey = Zeroizing<[u8; DATA_KEY_LENGTH_BYTES]>;
 
 /// The key that a master key wraps with, derived from it. A server keeps it, so that it can open data keys that are made while it runs;
 /// the master key itself is wiped once this is made.

@@ -81,10 +81,9 @@ impl Domain {
             credential::insert_credential(connection, &created, &sealed).map_err(name_taken)?;
             keyring.check_active(connection, sealed.data_key)?;
             recorder.record(
-                connection,
                 AuditAction::CredentialCreated,
                 &Subject::credential(&created),
-            )?;
+            );
             Ok(created)
         })
         .await
@@ -124,18 +123,10 @@ impl Domain {
             let after = changed(&before, name, value.is_some(), recorder.now());
             store_change(connection, &keyring, &before, &after, value)?;
             if renamed {
-                recorder.record(
-                    connection,
-                    AuditAction::CredentialRenamed,
-                    &Subject::credential(&after),
-                )?;
+                recorder.record(AuditAction::CredentialRenamed, &Subject::credential(&after));
             }
             if value.is_some() {
-                recorder.record(
-                    connection,
-                    AuditAction::CredentialRotated,
-                    &Subject::credential(&after),
-                )?;
+                recorder.record(AuditAction::CredentialRotated, &Subject::credential(&after));
             }
             Ok(after)
         })
@@ -242,11 +233,8 @@ pub(super) fn delete(
         deleted_at: recorder.now(),
     };
     credential::insert_deleted(connection, &deleted)?;
-    recorder.record(
-        connection,
-        AuditAction::CredentialDeleted,
-        &Subject::credential(before),
-    )
+    recorder.record(AuditAction::CredentialDeleted, &Subject::credential(before));
+    Ok(())
 }
 
 /// Gives a credential to another user. To whom it belongs already, nothing happens.
@@ -270,7 +258,7 @@ pub(super) fn transfer(
         user: Some(new_owner),
         ..Subject::credential(&after)
     };
-    recorder.record(connection, AuditAction::CredentialTransferred, &subject)?;
+    recorder.record(AuditAction::CredentialTransferred, &subject);
     Ok(after)
 }
 

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use super::command_log::CommandLog;
 use crate::crypto::keyring::KeyringError;
 use crate::crypto::keyring_change::{KeyringChange, SLOT_LIMIT};
 use crate::crypto::wrapping::WrappingKey;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::keyring;
+use crate::types::audit::AuditAction;
 use crate::types::clock::Clock;
 use crate::types::keyring::{MasterKeyId, SlotPurpose, StoredKeyring};
 
@@ -95,6 +97,8 @@ pub struct KeyringEditor<'a> {
     pub keys: &'a [WrappingKey],
     /// What time it is.
     pub clock: &'a Clock,
+    /// Where each change is recorded.
+    pub log: CommandLog,
 }
 
 impl KeyringEditor<'_> {
@@ -115,7 +119,8 @@ impl KeyringEditor<'_> {
         key: &WrappingKey,
         purpose: SlotPurpose,
     ) -> Result<StoredKeyring, KeyringProblem> {
-        self.change(|_connection, change| {
+        let what = format!("SLOT_ADDED {}", key.id());
+        self.change(&what, |_connection, change| {
             let slots = change.stored().master_key_ids();
             if slots.contains(&key.id()) {
                 return Err(KeyringProblem::HasSlot(key.id()));
@@ -133,7 +138,7 @@ impl KeyringEditor<'_> {
     /// A [`KeyringProblem`].
     pub fn promote(&mut self, id: MasterKeyId) -> Result<StoredKeyring, KeyringProblem> {
         let is_given = self.keys.iter().any(|key| key.id() == id);
-        self.change(|_connection, change| {
+        self.change(&format!("SLOT_PROMOTED {id}"), |_connection, change| {
             if !change.stored().master_key_ids().contains(&id) {
                 return Err(KeyringProblem::NoSlot(id));
             }
@@ -151,7 +156,7 @@ impl KeyringEditor<'_> {
     /// A [`KeyringProblem`].
     pub fn drop_slot(&mut self, id: MasterKeyId) -> Result<StoredKeyring, KeyringProblem> {
         let given: Vec<MasterKeyId> = self.keys.iter().map(WrappingKey::id).collect();
-        let changed = self.change(|_connection, change| {
+        let changed = self.change(&format!("SLOT_DROPPED {id}"), |_connection, change| {
             let slots = change.stored().master_key_ids();
             if !slots.contains(&id) {
                 return Err(KeyringProblem::NoSlot(id));
@@ -170,20 +175,26 @@ impl KeyringEditor<'_> {
         Ok(changed)
     }
 
-    /// Makes a change, in one transaction. Returns the keyring as it is then.
+    /// Makes a change, in one transaction, and records it. Returns the keyring as it is then.
     pub(super) fn change(
         &mut self,
+        what: &str,
         make: impl FnOnce(&mut DatabaseConnection, &mut KeyringChange) -> Result<(), KeyringProblem>,
     ) -> Result<StoredKeyring, KeyringProblem> {
-        let (keys, now) = (self.keys, self.clock.now());
+        let (keys, now, log) = (self.keys, self.clock.now(), &mut self.log);
         self.connection.in_write_transaction(|connection| {
             let before = keyring::find_keyring(connection)?.ok_or(KeyringProblem::NoKeyring)?;
             let mut change = KeyringChange::begin(&before, keys, now)?;
             make(connection, &mut change)?;
+            let signer = change.audit_signer()?;
             let after = change.finish()?;
             if !keyring::update_keyring(connection, &before, &after)? {
                 return Err(KeyringProblem::Overtaken);
             }
+            log.follow(connection)?;
+            let reason = format!("{what} generation {}", after.generation);
+            let event = log.event(AuditAction::KeyringChanged, reason);
+            log.append(connection, &signer, &[event])?;
             Ok(after)
         })
     }

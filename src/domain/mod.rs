@@ -4,9 +4,14 @@
 //! do. One that changes something does so in one transaction, together with its audit event.
 
 pub mod audit;
+pub mod audit_anchor;
+pub mod audit_finding;
+pub mod audit_prune;
+pub mod audit_verification;
 pub mod authentication;
 pub mod caller;
 pub mod change;
+pub mod command_log;
 pub mod credential;
 pub mod credential_change;
 pub mod error;
@@ -111,7 +116,7 @@ impl Domain {
             check(connection)?;
             let mut recorder = recorder.begin();
             let answer = work(connection, &mut recorder)?;
-            Ok((answer, recorder.into_changes()))
+            Ok(recorder.written(answer))
         });
         for _ in 0..CHANGE_ATTEMPTS {
             let work = Arc::clone(&work);

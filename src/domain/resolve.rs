@@ -75,13 +75,16 @@ impl Domain {
             let resolved = match opened {
                 Ok(resolved) => resolved,
                 Err(Refusal { error, credential }) => {
-                    let subject = refused_subject(asked, credential.as_ref(), consumer.as_ref());
-                    recorder.record(connection, AuditAction::CredentialResolveRefused, &subject)?;
+                    let subject = Subject {
+                        reason: Some(error.audit_reason()),
+                        ..refused_subject(asked, credential.as_ref(), consumer.as_ref())
+                    };
+                    recorder.record(AuditAction::CredentialResolveRefused, &subject);
                     // The event is to be kept: the refusal is what the transaction returns, and no error of its own.
                     return Ok(Err(error));
                 }
             };
-            record(connection, recorder, &resolved, consumer.as_ref())?;
+            record(recorder, &resolved, consumer.as_ref());
             Ok(Ok(resolved))
         });
         outcome.await?
@@ -144,12 +147,7 @@ fn open(
     })
 }
 
-fn record(
-    connection: &mut DatabaseConnection,
-    recorder: &mut Recorder,
-    resolved: &Resolved,
-    consumer: Option<&Consumer>,
-) -> Result<(), Error> {
+fn record(recorder: &mut Recorder, resolved: &Resolved, consumer: Option<&Consumer>) {
     let action = match &resolved.value {
         Some(_) => AuditAction::CredentialResolved,
         None => AuditAction::CredentialNotModified,
@@ -158,7 +156,7 @@ fn record(
         consumer,
         ..Subject::credential(&resolved.credential)
     };
-    recorder.record(connection, action, &subject)
+    recorder.record(action, &subject);
 }
 
 fn refused_subject<'a>(
@@ -170,6 +168,6 @@ fn refused_subject<'a>(
         credential: found,
         credential_id: Some(asked).filter(|id| *id != Id::NIL),
         consumer,
-        user: None,
+        ..Subject::default()
     }
 }

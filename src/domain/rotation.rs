@@ -78,7 +78,10 @@ impl KeyringEditor<'_> {
         rotated.resumed = !matches!(first, Step::Begin);
         if let Step::Begin = first {
             let keys = self.keys;
-            self.change(|_connection, change| Ok(change.add_value_key(keys).map(|_id| ())?))?;
+            self.change("KEY_ADDED", |_connection, change| {
+                change.add_value_key(keys)?;
+                Ok(())
+            })?;
         }
         loop {
             match self.next_step()? {
@@ -129,7 +132,7 @@ impl KeyringEditor<'_> {
             thread::sleep(WAIT_INTERVAL.min(activate_after));
         }
         let id = key.id;
-        self.change(|_connection, change| {
+        self.change(&format!("KEY_ACTIVATED {}", id.0), |_connection, change| {
             change.activate(id);
             Ok(())
         })?;
@@ -220,19 +223,24 @@ impl KeyringEditor<'_> {
 
     /// Destroys a key when nothing is left that it has sealed. Returns whether it did.
     fn destroy(&mut self, id: DataKeyId) -> Result<bool, KeyringProblem> {
-        let mut destroyed = false;
-        self.change(|connection, change| {
-            keyring::lock_data_key(connection, id)?;
-            destroyed = is_unused(connection, id)?;
-            if destroyed {
-                change.destroy(id);
-            }
-            Ok(())
-        })?;
-        if destroyed {
-            keyring::forget_deleted(self.connection);
+        if !is_unused(self.connection, id)? {
+            return Ok(false);
         }
-        Ok(destroyed)
+        let destroyed = self.change(&format!("KEY_DESTROYED {}", id.0), |connection, change| {
+            keyring::lock_data_key(connection, id)?;
+            // A server that did not know of the new key may have written meanwhile.
+            if !is_unused(connection, id)? {
+                return Err(KeyringProblem::Overtaken);
+            }
+            change.destroy(id);
+            Ok(())
+        });
+        match destroyed {
+            Err(KeyringProblem::Overtaken) => return Ok(false),
+            outcome => outcome?,
+        };
+        keyring::forget_deleted(self.connection);
+        Ok(true)
     }
 }
 

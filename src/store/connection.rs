@@ -89,6 +89,25 @@ impl DatabaseConnection {
         }
     }
 
+    /// Runs `work`, which only reads, on the database as it is at one moment.
+    ///
+    /// # Errors
+    /// What `work` returns, and a [`StoreError`] when the database cannot be read.
+    pub fn in_snapshot<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.batch_execute(begin)?;
+        let outcome = work(self);
+        // There is nothing to keep or to undo.
+        let _ended = self.batch_execute("ROLLBACK");
+        outcome
+    }
+
     /// For commands that work beside a server: they wait longer for its locks than a request may.
     ///
     /// # Errors

@@ -8,14 +8,16 @@ use diesel::prelude::*;
 
 use super::connection::DatabaseConnection;
 use super::copy_row::{
-    AuditEventRow, CredentialRow, DataKeyCopyRow, DataKeyRow, DeletedCredentialRow, KeyringRow,
-    ProgressRow, ReferenceRow, RemovedUserRow, Row, SlotRow, UserRow,
+    AuditChainRow, AuditCheckpointRow, AuditEventRow, CredentialRow, DataKeyCopyRow, DataKeyRow,
+    DeletedCredentialRow, KeyringRow, ProgressRow, ReferenceRow, RemovedUserRow, Row, SlotRow,
+    UserRow,
 };
 use super::error::StoreError;
 use super::postgres;
 use super::schema::{
-    audit_events, credential_references, credentials, data_key_copies, data_keys,
-    deleted_credentials, keyring, master_key_slots, reference_progress, removed_users, users,
+    audit_chains, audit_checkpoints, audit_events, credential_references, credentials,
+    data_key_copies, data_keys, deleted_credentials, keyring, master_key_slots, reference_progress,
+    removed_users, users,
 };
 
 /// How far a copy is: told after each batch.
@@ -130,7 +132,7 @@ impl<'a> DatabaseCopy<'a> {
     /// A [`StoreError`] when the database cannot be read.
     pub fn total_rows(&mut self) -> Result<u64, StoreError> {
         let from = &mut *self.from;
-        let counts: [i64; 11] = [
+        let counts: [i64; 13] = [
             data_keys::table.count().get_result(from)?,
             data_key_copies::table.count().get_result(from)?,
             master_key_slots::table.count().get_result(from)?,
@@ -141,6 +143,8 @@ impl<'a> DatabaseCopy<'a> {
             credential_references::table.count().get_result(from)?,
             reference_progress::table.count().get_result(from)?,
             audit_events::table.count().get_result(from)?,
+            audit_chains::table.count().get_result(from)?,
+            audit_checkpoints::table.count().get_result(from)?,
             keyring::table.count().get_result(from)?,
         ];
         let total: i64 = counts.iter().sum();
@@ -173,6 +177,8 @@ impl<'a> DatabaseCopy<'a> {
         self.carry_table::<CredentialRow>()?;
         self.carry_table::<ReferenceRow>()?;
         self.carry_table::<AuditEventRow>()?;
+        self.carry_table::<AuditChainRow>()?;
+        self.carry_table::<AuditCheckpointRow>()?;
         self.carry_progress()?;
         self.carry_table::<KeyringRow>()
     }
@@ -192,6 +198,8 @@ impl<'a> DatabaseCopy<'a> {
             Self::is_same::<CredentialRow>,
             Self::is_same::<ReferenceRow>,
             Self::is_same::<AuditEventRow>,
+            Self::is_same::<AuditChainRow>,
+            Self::is_same::<AuditCheckpointRow>,
             Self::is_same::<ProgressRow>,
             Self::is_same::<KeyringRow>,
         ];

@@ -5,8 +5,9 @@ use diesel::prelude::*;
 use super::connection::{DatabaseConnection, MultiBackend};
 use super::error::StoreError;
 use super::schema::{
-    audit_events, credential_references, credentials, data_key_copies, data_keys,
-    deleted_credentials, keyring, master_key_slots, reference_progress, removed_users, users,
+    audit_chains, audit_checkpoints, audit_events, credential_references, credentials,
+    data_key_copies, data_keys, deleted_credentials, keyring, master_key_slots, reference_progress,
+    removed_users, users,
 };
 
 /// How many rows are read at once, and written in one transaction.
@@ -98,7 +99,13 @@ row!(AuditEventRow, audit_events, id: Vec<u8>, {
     id: Vec<u8>, occurred_at_us: i64, action: String, actor_issuer: String, actor_subject: String,
     credential_id: Option<Vec<u8>>, credential_name: Option<String>, value_version: Option<i32>,
     user_id: Option<Vec<u8>>, user_subject: Option<String>, consumer_kind: Option<String>,
-    consumer_external_id: Option<String>, consumer_name: Option<String>, request_id: String
+    consumer_external_id: Option<String>, consumer_name: Option<String>, request_id: String,
+    owner_id: Option<Vec<u8>>, reason: Option<String>, times: i32, heads: Option<Vec<u8>>, chain: i32,
+    chain_sequence: i64, mac: Vec<u8>
+});
+row!(AuditChainRow, audit_chains, chain: i32, { chain: i32, chain_sequence: i64, mac: Vec<u8>, tag: Vec<u8> });
+row!(AuditCheckpointRow, audit_checkpoints, chain: i32, {
+    chain: i32, chain_sequence: i64, mac: Vec<u8>, tag: Vec<u8>
 });
 
 /// A table with two columns as its key.

@@ -2,6 +2,24 @@
 //! migrated databases.
 
 diesel::table! {
+    audit_chains (chain) {
+        chain -> Integer,
+        chain_sequence -> BigInt,
+        mac -> Binary,
+        tag -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_checkpoints (chain) {
+        chain -> Integer,
+        chain_sequence -> BigInt,
+        mac -> Binary,
+        tag -> Binary,
+    }
+}
+
+diesel::table! {
     audit_events (id) {
         id -> Binary,
         occurred_at_us -> BigInt,
@@ -17,6 +35,13 @@ diesel::table! {
         consumer_external_id -> Nullable<Text>,
         consumer_name -> Nullable<Text>,
         request_id -> Text,
+        owner_id -> Nullable<Binary>,
+        reason -> Nullable<Text>,
+        times -> Integer,
+        heads -> Nullable<Binary>,
+        chain -> Integer,
+        chain_sequence -> BigInt,
+        mac -> Binary,
     }
 }
 
@@ -128,6 +153,8 @@ diesel::table! {
 diesel::joinable!(credentials -> users (owner_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    audit_chains,
+    audit_checkpoints,
     audit_events,
     credential_references,
     credentials,

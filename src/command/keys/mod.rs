@@ -7,18 +7,16 @@ mod status;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use credence::config::{DataSettings, MasterKeySettings};
+use clap::Subcommand;
 use credence::crypto::wrapping::WrappingKey;
-use credence::data_directory::DataDirectory;
+use credence::domain::command_log::CommandLog;
 use credence::domain::keyring_change::{KeyringEditor, KeyringProblem};
 use credence::failure::{Failure, FailureKind};
-use credence::keyring_start::{connect, inspect, keyring_failure, store_failure};
-use credence::master_key_source::MasterKeySource;
-use credence::store::connection::{Database, DatabaseConnection};
-use credence::store::migration;
+use credence::keyring_start::{keyring_failure, store_failure};
 use credence::types::clock::Clock;
-use credence::types::keyring::{MasterKeyId, StoredKeyring};
+use credence::types::keyring::MasterKeyId;
+
+use super::keyring::KeyringSettings;
 
 /// How a master key is replaced, for the help.
 pub const EXAMPLES: &str = "\
@@ -91,15 +89,6 @@ pub enum KeysCommand {
     Rotate(rotate::RotateArguments),
 }
 
-/// Where the keyring is, and what opens it.
-#[derive(Args)]
-pub struct KeyringSettings {
-    #[command(flatten)]
-    data: DataSettings,
-    #[command(flatten)]
-    master_key: MasterKeySettings,
-}
-
 /// Does what the line says.
 pub fn run(command: KeysCommand) -> Result<(), Failure> {
     match command {
@@ -121,57 +110,6 @@ fn parse_id(text: &str) -> Result<MasterKeyId, &'static str> {
         .ok_or("an ID has 16 hexadecimal digits: `credence keys status` shows those of all slots")
 }
 
-/// A database with a keyring, and a connection to it.
-struct Place {
-    database: Database,
-    connection: DatabaseConnection,
-    stored: StoredKeyring,
-}
-
-impl KeyringSettings {
-    /// Opens the database. It must have been served before.
-    fn open(&self) -> Result<Place, Failure> {
-        let database = self.data.database()?;
-        if let Database::Sqlite(_) = &database {
-            DataDirectory::open(&self.data.data_dir)?;
-        }
-        let stored = inspect(&database)?
-            .ok_or_else(|| Failure::configuration(KeyringProblem::NoKeyring.to_string()))?;
-        let mut connection = connect(&database)?;
-        let failure = |error| store_failure(&database, error);
-        if !migration::is_current(&mut connection).map_err(failure)? {
-            return Err(Failure::configuration(
-                "the database is of an earlier version: run `credence migrate` first",
-            ));
-        }
-        connection.be_patient().map_err(failure)?;
-        Ok(Place {
-            database,
-            connection,
-            stored,
-        })
-    }
-
-    /// Where the master keys come from: what is configured, or the file of local mode.
-    fn source(&self) -> Option<MasterKeySource> {
-        MasterKeySource::find(&self.master_key).or_else(|| {
-            let directory = DataDirectory::open(&self.data.data_dir).ok()?;
-            let file = directory.master_key();
-            file.exists().then(|| MasterKeySource::file(file))
-        })
-    }
-
-    /// The master keys.
-    fn keys(&self) -> Result<Vec<WrappingKey>, Failure> {
-        let source = self.source().ok_or_else(|| {
-            Failure::configuration(
-                "no master key: name the file of one that has a slot with --master-key-file",
-            )
-        })?;
-        source.read()
-    }
-}
-
 /// Changes the keyring.
 fn edit<T>(
     settings: &KeyringSettings,
@@ -184,6 +122,7 @@ fn edit<T>(
         connection: &mut place.connection,
         keys,
         clock: &clock,
+        log: CommandLog::new(&clock),
     };
     change(&mut editor).map_err(|problem| match problem {
         KeyringProblem::Keyring(error) => keyring_failure(&error),

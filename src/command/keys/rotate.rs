@@ -9,7 +9,8 @@ use credence::failure::{Failure, FailureKind};
 use credence::master_key_source::MasterKeySource;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{KeyringSettings, edit};
+use super::edit;
+use crate::command::keyring::KeyringSettings;
 use crate::command::tell;
 
 /// How many credentials that do not open are named.

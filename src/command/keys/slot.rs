@@ -7,7 +7,8 @@ use credence::failure::Failure;
 use credence::master_key_source::MasterKeySource;
 use credence::types::keyring::{MasterKeyId, SlotPurpose, StoredKeyring};
 
-use super::{KeyringSettings, edit};
+use super::edit;
+use crate::command::keyring::KeyringSettings;
 use crate::command::tell;
 
 /// Gives a master key a slot.

@@ -10,7 +10,7 @@ use credence::store::keyring::list_value_counts;
 use credence::types::keyring::{KeyState, SlotPurpose, StoredKeyring};
 use serde_json::{Value, json};
 
-use super::KeyringSettings;
+use crate::command::keyring::KeyringSettings;
 use crate::command::print;
 
 /// Shows the keyring.
