@@ -9,13 +9,15 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use crate::anchor_file::AnchorPlace;
 use crate::config::{ServeSettings, TokenSettings};
+use crate::crypto::audit_key::audit_signer;
 use crate::crypto::keyring::Keyring;
-use crate::crypto::master_key::MasterKey;
 use crate::crypto::token::TokenVerifier;
 use crate::crypto::token_key::TokenKeys;
 use crate::data_directory::{DataDirectory, DataDirectoryLock, read_key_file, read_secret_file};
 use crate::domain::Domain;
+use crate::domain::keyring::LiveKeyring;
 use crate::domain::reference_use::UseCounter;
 use crate::domain::session::{CodeIssuer, SignIn};
 use crate::failure::{Failure, FailureKind};
@@ -26,6 +28,7 @@ use crate::http::public_url::PublicUrls;
 use crate::http::{self, Endpoint, connection};
 use crate::keyring_start::{open_keyring, store_failure};
 use crate::local_mode::{self, SigningKey};
+use crate::master_key_source::MasterKeySource;
 use crate::provider;
 use crate::store::connection::Database;
 use crate::store::error::StoreError;
@@ -39,6 +42,8 @@ const WAITING_LIMIT_CONNECTIONS: u32 = 4_096;
 
 /// How often what was resolved is counted.
 const USE_COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether the keyring was changed.
+const KEYRING_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a server that stops waits for its database. Nobody else waits by then: every request is answered.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
 
@@ -49,6 +54,7 @@ pub struct App {
     domain: Arc<Domain>,
     store_end: StoreEnd,
     lock: Option<DataDirectoryLock>,
+    anchors: AnchorPlace,
     // What streams hears of the end by this.
     stop: watch::Sender<bool>,
     /// The address that it listens at.
@@ -79,11 +85,13 @@ impl App {
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
         let listener = listen(settings.listen)?;
-        let master_key = read_master_key(settings, &database, is_local)?;
+        let anchors = AnchorPlace::open(settings.audit_anchor.as_deref())?;
+        let source = master_key_source(settings, &database, is_local)?;
+        let master_keys = source.read()?;
         if let Database::Sqlite(_) = &database {
             DataDirectory::open(&settings.data.data_dir)?.touch_database()?;
         }
-        let keyring = Arc::new(open_keyring(&database, &master_key)?);
+        let keyring = open_keyring(&database, &master_keys, clock.now())?;
         let (tokens, codes, removal_leeway_seconds) = token_verifier(
             &settings.tokens,
             issuer_keys,
@@ -96,11 +104,12 @@ impl App {
             codes,
             provider: provider::id_token_rules(settings),
         };
-        let (store, store_end) =
-            Store::open(&database).map_err(|error| store_failure(&database, error))?;
+        let (store, store_end) = Store::open(&database, &audit_signer(&keyring))
+            .map_err(|error| store_failure(&database, error))?;
+        let keyring = LiveKeyring::new(keyring, master_keys, read_again(source));
         let domain = Arc::new(Domain::new(
             store,
-            keyring,
+            Arc::new(keyring),
             tokens,
             sign_in,
             clock,
@@ -138,6 +147,7 @@ impl App {
             stop,
             store_end,
             lock,
+            anchors,
             address,
             public_url,
             is_local,
@@ -154,8 +164,15 @@ impl App {
             connection::stopped(&mut stop).await;
             self.stop.send_replace(true);
         };
-        let counting = count_uses(self.domain, self.stop.subscribe());
-        tokio::join!(serving, stopping, counting);
+        let keyring = follow_keyring(Arc::clone(&self.domain), self.stop.subscribe());
+        let counting = count_uses(Arc::clone(&self.domain), self.stop.subscribe());
+        let (served, is_served) = watch::channel(false);
+        let anchoring = self.anchors.write(self.domain, is_served);
+        let all_but_anchors = async {
+            tokio::join!(serving, stopping, keyring, counting);
+            served.send_replace(true);
+        };
+        tokio::join!(all_but_anchors, anchoring);
         let store_end = self.store_end;
         // Waiting for the writers blocks a thread; if that thread cannot be had, there is nothing left to wait with.
         let finishing = tokio::task::spawn_blocking(move || store_end.finish());
@@ -192,6 +209,31 @@ async fn count_uses(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
         () = counting => {}
         () = connection::stopped(&mut stop) => {}
     }
+}
+
+/// Takes over what commands change in the keyring, until the server stops. What cannot be found out now is found out the next time, or when
+/// it is needed.
+async fn follow_keyring(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
+    let following = async {
+        loop {
+            sleep(KEYRING_INTERVAL).await;
+            let _next_time = domain.refresh_keyring().await;
+        }
+    };
+    tokio::select! {
+        () = following => {}
+        () = connection::stopped(&mut stop) => {}
+    }
+}
+
+/// Reads the master keys again, from where they came from at the start.
+fn read_again(source: MasterKeySource) -> crate::domain::keyring::MasterKeySource {
+    Box::new(move || {
+        source.read().unwrap_or_else(|failure| {
+            tracing::error!("the master keys cannot be read again: {failure}");
+            Vec::new()
+        })
+    })
 }
 
 impl TokenSettings {
@@ -251,28 +293,23 @@ fn check_local_database(database: &Database, is_local: bool) -> Result<(), Failu
     }
 }
 
-fn read_master_key(
+/// Where the master keys of a server come from. Local mode makes one, when there is none and nothing that it could belong to.
+fn master_key_source(
     settings: &ServeSettings,
     database: &Database,
     is_local: bool,
-) -> Result<MasterKey, Failure> {
-    let path = match &settings.master_key_file {
-        Some(path) => path.clone(),
-        None if is_local => {
-            let directory = DataDirectory::open(&settings.data.data_dir)?;
-            local_mode::create_master_key(&directory, database)?;
-            directory.master_key()
-        }
-        None => {
-            return Err(Failure::configuration(
-                "no master key: make one with `credence keys generate FILE` and name it with --master-key-file",
-            ));
-        }
-    };
-    let content = read_secret_file(&path)?;
-    let text = str::from_utf8(&content).unwrap_or_default();
-    MasterKey::parse(text)
-        .map_err(|problem| Failure::configuration(format!("{} {problem}", path.display())))
+) -> Result<MasterKeySource, Failure> {
+    if let Some(source) = MasterKeySource::find(&settings.master_key) {
+        return Ok(source);
+    }
+    if is_local {
+        let directory = DataDirectory::open(&settings.data.data_dir)?;
+        local_mode::create_master_key(&directory, database)?;
+        return Ok(MasterKeySource::file(directory.master_key()));
+    }
+    Err(Failure::configuration(
+        "no master key: make one with `credence keys generate FILE` and name it with --master-key-file",
+    ))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -184,9 +184,13 @@ pub struct ServeSettings {
     /// Where the data is.
     #[command(flatten)]
     pub data: DataSettings,
-    /// The file of the master key, made by `credence keys generate FILE`; local mode makes its own
-    #[arg(long, env = "CREDENCE_MASTER_KEY_FILE", value_name = "FILE")]
-    pub master_key_file: Option<PathBuf>,
+    /// Where the master key is.
+    #[command(flatten)]
+    pub master_key: MasterKeySettings,
+    /// A file to which it is added, every minute and every 1,000 events, where the audit log ends: on another disk, or one that can only be
+    /// added to. Without it, the log of the server has these lines
+    #[arg(long, env = "CREDENCE_AUDIT_ANCHOR", value_name = "FILE")]
+    pub audit_anchor: Option<PathBuf>,
     /// Listen at an address that other machines reach: a proxy in front terminates TLS
     #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     pub behind_tls_proxy: bool,
@@ -283,6 +287,77 @@ fn parse_session_ttl(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|ttl| (Duration::from_mins(1)..=Duration::from_hours(24)).contains(ttl))
         .ok_or_else(|| "write 1m to 24h, such as 8h".to_owned())
+}
+
+/// Where master keys are. `$CREDENTIALS_DIRECTORY/kek`, which systemd makes, comes before them all.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Master key")]
+pub struct MasterKeySettings {
+    /// The file of the master key, made by `credence keys generate FILE`, with mode 0600; local mode makes its own. Several are given with
+    /// commas, by several options or as lines of one file, while one takes the place of another. A systemd credential `kek` comes first
+    #[arg(
+        long,
+        env = "CREDENCE_MASTER_KEY_FILE",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub master_key_file: Vec<PathBuf>,
+    /// A command that prints the master key, as a JSON array: `["/usr/bin/age", "--decrypt", …]`. It runs without a shell, with an empty
+    /// environment, for 10 seconds at most
+    #[arg(
+        long,
+        env = "CREDENCE_MASTER_KEY_COMMAND",
+        value_name = "JSON",
+        conflicts_with = "master_key_file"
+    )]
+    pub master_key_command: Option<ProgramSetting>,
+    /// The name of an environment variable that holds the master key: a file or a command keeps it better
+    #[arg(
+        long,
+        env = "CREDENCE_MASTER_KEY_VARIABLE",
+        value_name = "NAME",
+        conflicts_with_all = ["master_key_file", "master_key_command"]
+    )]
+    pub master_key_variable: Option<String>,
+}
+
+/// A program with an absolute path, and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramSetting {
+    path: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl ProgramSetting {
+    /// The program.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is called with.
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+}
+
+impl FromStr for ProgramSetting {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "write a JSON array of texts, of which the first is an absolute path: [\"/usr/bin/age\", \"--decrypt\"]";
+        let words: Vec<String> = serde_json::from_str(text).map_err(|_malformed| WANTED)?;
+        let (path, arguments) = words.split_first().ok_or(WANTED)?;
+        let path = PathBuf::from(path);
+        if !path.is_absolute() {
+            return Err(WANTED);
+        }
+        Ok(Self {
+            path,
+            arguments: arguments.to_vec(),
+        })
+    }
 }
 
 /// Whose tokens are accepted. Without a key, the server is in local mode and signs its own.

@@ -3,13 +3,19 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::crypto::audit_key::audit_signer;
 use crate::crypto::keyring::{Keyring, KeyringError};
-use crate::crypto::master_key::MasterKey;
+use crate::crypto::keyring_change;
+use crate::crypto::opened_keys::OpenedKeys;
+use crate::crypto::wrapping::WrappingKey;
+use crate::domain::audit_verification::find_broken_end;
+use crate::domain::keyring::fits_values;
 use crate::failure::{Failure, FailureKind};
 use crate::store::connection::{Database, DatabaseConnection};
 use crate::store::error::StoreError;
 use crate::store::postgres::{self, ConnectProblem};
 use crate::store::{keyring, migration};
+use crate::types::clock::Timestamp;
 use crate::types::keyring::StoredKeyring;
 
 /// How long a start waits for another one. An index over millions of rows takes minutes; what takes longer than this hangs.
@@ -17,26 +23,85 @@ const START_LOCK_LIMIT_MINUTES: u64 = 5;
 /// How often it looks meanwhile.
 const START_LOCK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Opens the keyring of a database, and migrates it. An empty database gets a keyring.
+/// Opens the keyring of a database, and migrates it. An empty database gets a keyring, of the first of these keys.
 ///
 /// # Errors
-/// [`FailureKind::Configuration`] for another master key, a damaged keyring, and a database of a newer version;
+/// [`FailureKind::Configuration`] for other master keys, a damaged keyring, values that do not open, and a database of a newer version;
 /// [`FailureKind::DatabaseUnreachable`] when it cannot be read or written.
-pub fn open_keyring(database: &Database, master_key: &MasterKey) -> Result<Keyring, Failure> {
+pub fn open_keyring(
+    database: &Database,
+    keys: &[WrappingKey],
+    now: Timestamp,
+) -> Result<Keyring, Failure> {
     // Of the instances that start at once, one makes the tables and the keyring, and the others find them.
     let _alone = lock_for_start(database)?;
     if let Some(stored) = inspect(database)? {
-        let opened = Keyring::open(&stored, master_key).map_err(|error| keyring_failure(&error))?;
+        let opened = open_stored(database, &stored, keys)?;
         apply(database)?;
         return Ok(opened);
     }
+    let first = keys
+        .first()
+        .ok_or_else(|| Failure::configuration("no master key is given"))?;
     let mut connection = apply(database)?;
-    let made = Keyring::generate(master_key).map_err(|error| keyring_failure(&error))?;
-    let opened = Keyring::open(&made, master_key).map_err(|error| keyring_failure(&error))?;
+    let made = keyring_change::generate(first, now).map_err(|error| keyring_failure(&error))?;
+    let opened = Keyring::open(&made, keys).map_err(|error| keyring_failure(&error))?;
     connection
         .in_transaction(|connection| keyring::insert_keyring(connection, &made))
         .map_err(|error| store_failure(database, error))?;
     Ok(opened)
+}
+
+/// Opens a keyring, and some of the values that its keys have sealed. Changes nothing.
+///
+/// # Errors
+/// [`FailureKind::Configuration`] for other master keys, a damaged keyring, and values that do not open.
+pub fn open_stored(
+    database: &Database,
+    stored: &StoredKeyring,
+    keys: &[WrappingKey],
+) -> Result<Keyring, Failure> {
+    let failure = |error: KeyringError| keyring_failure(&error);
+    let (data_keys, slot) = OpenedKeys::open(stored, keys).map_err(failure)?;
+    let opened = Keyring::of(&data_keys, stored).map_err(failure)?;
+    if slot.master_key_id != stored.primary {
+        tracing::warn!(
+            opened_with = %slot.master_key_id,
+            primary = %stored.primary,
+            "the keyring was opened with another master key than the one that servers are to be started with"
+        );
+    }
+    let unreadable = |error| store_failure(database, error);
+    let Some(mut connection) = database.connect_read_only().map_err(unreadable)? else {
+        return Ok(opened);
+    };
+    if fits_values(&mut connection, &opened).map_err(unreadable)? {
+        return check_log_end(database, &mut connection, opened);
+    }
+    Err(Failure::configuration(format!(
+        "the keyring opens with the master key {}, but none of the values that were looked at opens with its data keys: the keyring and \
+         the values are not of one database; restore both from one backup",
+        slot.master_key_id
+    )))
+}
+
+/// Looks whether the audit log ends where it ended. A database that is migrated only now may have none.
+fn check_log_end(
+    database: &Database,
+    connection: &mut DatabaseConnection,
+    opened: Keyring,
+) -> Result<Keyring, Failure> {
+    let unreadable = |error| store_failure(database, error);
+    if !connection.has_table("audit_chains").map_err(unreadable)? {
+        return Ok(opened);
+    }
+    match find_broken_end(connection, &audit_signer(&opened)).map_err(unreadable)? {
+        None => Ok(opened),
+        Some(chain) => Err(Failure::configuration(format!(
+            "the audit log does not end where it ended (chain {chain}): somebody cut or changed it; `credence audit verify` shows where, \
+             and `credence audit prune --damaged` lets it go on from there"
+        ))),
+    }
 }
 
 /// Applies the migrations.
@@ -166,11 +231,17 @@ pub fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
     if !connection.has_table("keyring").map_err(failure)? {
         return Ok(None);
     }
-    let stored = keyring::find_keyring(&mut connection).map_err(failure)?;
-    if stored.is_none() && keyring::has_data_keys(&mut connection).map_err(failure)? {
+    // Without that table it was made before keyrings had slots.
+    let has_slots = connection.has_table("master_key_slots").map_err(failure)?;
+    let stored = if has_slots {
+        keyring::find_keyring(&mut connection).map_err(failure)?
+    } else {
+        None
+    };
+    if stored.is_none() && keyring::has_rows_of_keyring(&mut connection).map_err(failure)? {
         return Err(Failure::configuration(
-            "the database has data keys but no keyring: finish the copy into it with `credence copy`, or, when it is damaged, restore \
-             it from a backup",
+            "the database has data but no keyring: finish the copy into it with `credence copy`, or, when it is damaged, restore it \
+             from a backup",
         ));
     }
     Ok(stored)
@@ -188,12 +259,15 @@ fn check_version(database: &Database, connection: &mut DatabaseConnection) -> Re
     Ok(())
 }
 
-fn keyring_failure(error: &KeyringError) -> Failure {
+/// Why a keyring is not opened or changed, in words for the operator.
+#[must_use]
+pub fn keyring_failure(error: &KeyringError) -> Failure {
     match error {
         KeyringError::RandomUnavailable => Failure::new(FailureKind::Software, error.to_string()),
-        KeyringError::OtherMasterKey { .. } | KeyringError::Damaged => {
-            Failure::configuration(error.to_string())
-        }
+        KeyringError::OtherMasterKey { .. }
+        | KeyringError::MissingMasterKeys(_)
+        | KeyringError::Damaged
+        | KeyringError::Newer => Failure::configuration(error.to_string()),
     }
 }
 

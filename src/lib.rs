@@ -11,6 +11,8 @@
 //! everything but the client, and `client` the client; both are on unless they are turned off.
 
 #[cfg(feature = "server")]
+mod anchor_file;
+#[cfg(feature = "server")]
 pub mod app;
 #[cfg(feature = "client")]
 pub mod client;
@@ -32,6 +34,8 @@ pub mod http;
 pub mod keyring_start;
 #[cfg(feature = "server")]
 pub mod local_mode;
+#[cfg(feature = "server")]
+pub mod master_key_source;
 #[cfg(feature = "server")]
 pub mod provider;
 #[cfg(feature = "server")]

@@ -1,9 +1,11 @@
 //! The commands: what the command line says, and what each command does.
 
+mod audit;
 mod backup;
 mod check;
 mod copy;
 mod grant;
+mod keyring;
 mod keys;
 mod login_link;
 mod migrate;
@@ -57,9 +59,12 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Move all data between SQLite and PostgreSQL, and compare both
     Copy(copy::CopyArguments),
-    /// Make keys
-    #[command(subcommand)]
+    /// The keyring: make master keys, add, replace and drop them, and rotate the data key
+    #[command(subcommand, after_long_help = keys::EXAMPLES)]
     Keys(keys::KeysCommand),
+    /// The audit log: verify it, export it, remove old events
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Look whether the credentials exist that workflows and MCP servers refer to
     #[command(after_long_help = check::EXAMPLES)]
     Check(check::CheckArguments),
@@ -99,6 +104,7 @@ impl CommandLine {
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Copy(arguments) => copy::run(&arguments),
             Command::Keys(command) => keys::run(command),
+            Command::Audit(command) => audit::run(command),
             Command::Check(arguments) => check::run(&arguments),
             Command::Run(arguments) => run::run(&arguments, inherited),
         }

@@ -1,32 +1,25 @@
-//! The keyring: the keys that the server works with, each wrapped by the master key.
+//! The keyring: the keys that the server works with, each wrapped by the master keys.
 //!
-//! One key, one job: values, cursors and sessions each have a key of their own, derived from a data key and the
-//! deployment, so that rows copied into another deployment do not open there.
+//! One key, one job: values, cursors, sessions, the audit chain and the keyring itself each have a key of their own, derived together with
+//! the deployment, so that rows copied into another deployment do not open there.
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use super::digest::derive_key;
-use super::master_key::MasterKey;
-use super::random;
+use super::opened_keys::OpenedKeys;
 use super::seal::{SealError, SealingKey};
 use super::session::RowKey;
+use super::wrapping::{DataKey, WrappingKey};
 use crate::types::credential::Credential;
 use crate::types::id::Id;
-use crate::types::keyring::{MasterKeyId, StoredKeyring, WrappedKey};
+use crate::types::keyring::{KeyState, MasterKeyId, StoredKeyring};
 use crate::types::secret::{DataKeyId, Sealed, SecretValue, UncheckedSecret};
 use crate::types::user::User;
 
-const DATA_KEY_LENGTH_BYTES: usize = 32;
-const CHECK_CONTENT: [u8; 32] = [0; 32];
-const CHECK_DOMAIN: &[u8] = b"credence/kcv/v1";
-const WRAP_DOMAIN: &[u8] = b"credence/data-key/v1";
+/// How the rows of the keyring are to be read: raised when that changes.
+pub(super) const FORMAT: i32 = 1;
+
 const VALUE_DOMAIN: &[u8] = b"credence/value/v1";
-const WRAP_PURPOSE: &str = "kek/wrap/v1";
-const VALUE_PURPOSE: &str = "cred/value/v1";
-const CURSOR_PURPOSE: &str = "cursor/v1";
-const SESSION_PURPOSE: &str = "session/v1";
 
 /// What a data key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +28,15 @@ pub enum KeyPurpose {
     Value,
     /// What authenticates cursors, and what authenticates sessions, are derived from it.
     Cursor,
+    /// It authenticates the audit log.
+    Audit,
+    /// It authenticates the keyring.
+    Keyring,
 }
 
 impl KeyPurpose {
     /// All of them, in the order in which a new keyring numbers its keys.
-    pub const ALL: [Self; 2] = [Self::Value, Self::Cursor];
+    pub const ALL: [Self; 4] = [Self::Value, Self::Cursor, Self::Audit, Self::Keyring];
 
     /// The word that the database keeps.
     #[must_use]
@@ -47,22 +44,46 @@ impl KeyPurpose {
         match self {
             Self::Value => "VALUE",
             Self::Cursor => "CURSOR",
+            Self::Audit => "AUDIT",
+            Self::Keyring => "KEYRING",
+        }
+    }
+
+    /// Reads the word that the database keeps.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|purpose| purpose.as_str() == word)
+    }
+
+    /// What the derived key is called (RFC 5869, `info`).
+    pub(super) const fn info(self) -> &'static str {
+        match self {
+            Self::Value => "cred/value/v1",
+            Self::Cursor => "cursor/v1",
+            Self::Audit => "audit/chain/v1",
+            Self::Keyring => "keyring/v1",
         }
     }
 }
 
-/// Why a keyring does not open.
+/// Why a keyring does not open, or is not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyringError {
-    /// It wants another master key.
+    /// It wants other master keys.
     OtherMasterKey {
-        /// The ID of the one it wants.
-        wanted: MasterKeyId,
-        /// The ID of the one it was given.
-        given: MasterKeyId,
+        /// The IDs of those of which each opens it.
+        wanted: Vec<MasterKeyId>,
+        /// The IDs of those that it was given.
+        given: Vec<MasterKeyId>,
     },
+    /// A change needs the master keys of all slots, and these are not given.
+    MissingMasterKeys(Vec<MasterKeyId>),
     /// The master key is right, but a row of the keyring does not open: it was changed or damaged.
     Damaged,
+    /// A newer version wrote it.
+    Newer,
     /// The random source failed.
     RandomUnavailable,
 }
@@ -72,14 +93,33 @@ impl fmt::Display for KeyringError {
         match self {
             Self::OtherMasterKey { wanted, given } => write!(
                 formatter,
-                "the database wants the master key {wanted}, but was given {given}"
+                "the database wants the master key {}, but was given {}",
+                either(wanted),
+                either(given)
+            ),
+            Self::MissingMasterKeys(ids) => write!(
+                formatter,
+                "a new data key gets a copy for each slot, and the master key {} is not given: add its file with --with-key-file, or drop \
+                 its slot",
+                either(ids)
             ),
             Self::Damaged => {
                 formatter.write_str("a row of the keyring does not open: it was changed or damaged")
             }
+            Self::Newer => formatter.write_str(
+                "the keyring was written by a newer version of Credence: use that version",
+            ),
             Self::RandomUnavailable => formatter.write_str("the system's random source failed"),
         }
     }
+}
+
+fn either(ids: &[MasterKeyId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    if ids.is_empty() {
+        return "none".to_owned();
+    }
+    ids.join(" or ")
 }
 
 impl From<SealError> for KeyringError {
@@ -110,117 +150,53 @@ pub struct ValueBinding<'a> {
 /// The opened keyring.
 pub struct Keyring {
     deployment_id: [u8; 16],
+    generation: i32,
+    active: DataKeyId,
     value_keys: Vec<(DataKeyId, SealingKey)>,
-    cursor_key: Zeroizing<[u8; DATA_KEY_LENGTH_BYTES]>,
+    cursor_key: DataKey,
     session_key: RowKey,
+    audit_key: DataKey,
 }
 
 impl Keyring {
-    /// Makes the keyring of a new deployment.
+    /// Opens a keyring with the first of these keys that has a slot.
     ///
     /// # Errors
-    /// [`KeyringError::RandomUnavailable`] when the system's source fails.
-    pub fn generate(master_key: &MasterKey) -> Result<StoredKeyring, KeyringError> {
-        let random_failed = |random::RandomUnavailable| KeyringError::RandomUnavailable;
-        let wrapping = wrapping_key(master_key)?;
-        let deployment_id = *random::bytes::<16>().map_err(random_failed)?;
-        let generation: i32 = 1;
-        let check_value = wrapping.seal(
-            &CHECK_CONTENT,
-            &[CHECK_DOMAIN, &deployment_id, &generation.to_be_bytes()],
-        )?;
-        let mut keys = Vec::new();
-        for (number, purpose) in (1..).zip(KeyPurpose::ALL) {
-            let key = random::bytes::<DATA_KEY_LENGTH_BYTES>().map_err(random_failed)?;
-            let wrapped = wrapping.seal(
-                key.as_slice(),
-                &[
-                    WRAP_DOMAIN,
-                    &deployment_id,
-                    &i32::to_be_bytes(number),
-                    purpose.as_str().as_bytes(),
-                ],
-            )?;
-            keys.push(WrappedKey {
-                id: DataKeyId(number),
-                purpose: purpose.as_str().to_owned(),
-                wrapped,
-            });
-        }
-        Ok(StoredKeyring {
-            deployment_id,
-            master_key_id: master_key.id(),
-            generation,
-            check_value,
-            keys,
-        })
+    /// Those of [`OpenedKeys::open`].
+    pub fn open(stored: &StoredKeyring, keys: &[WrappingKey]) -> Result<Self, KeyringError> {
+        let (opened, _slot) = OpenedKeys::open(stored, keys)?;
+        Self::of(&opened, stored)
     }
 
-    /// Opens a keyring.
+    /// The keyring of opened data keys.
     ///
     /// # Errors
-    /// [`KeyringError::OtherMasterKey`] when the key is another one, [`KeyringError::Damaged`] when a row does not open.
-    pub fn open(stored: &StoredKeyring, master_key: &MasterKey) -> Result<Self, KeyringError> {
-        let given = master_key.id();
-        if given != stored.master_key_id {
-            return Err(KeyringError::OtherMasterKey {
-                wanted: stored.master_key_id,
-                given,
-            });
-        }
-        let wrapping = wrapping_key(master_key)?;
+    /// [`KeyringError::Damaged`] when a key is missing.
+    pub fn of(opened: &OpenedKeys, stored: &StoredKeyring) -> Result<Self, KeyringError> {
         let deployment_id = stored.deployment_id;
-        let check_value = wrapping.open(
-            &stored.check_value,
-            &[
-                CHECK_DOMAIN,
-                &deployment_id,
-                &stored.generation.to_be_bytes(),
-            ],
-        )?;
-        if check_value.as_slice() != CHECK_CONTENT {
-            return Err(KeyringError::Damaged);
-        }
         let mut value_keys = Vec::new();
-        let mut cursor_key = None;
-        let mut session_key = None;
-        for row in &stored.keys {
-            let key = wrapping.open(
-                &row.wrapped,
-                &[
-                    WRAP_DOMAIN,
-                    &deployment_id,
-                    &row.id.0.to_be_bytes(),
-                    row.purpose.as_bytes(),
-                ],
-            )?;
-            match KeyPurpose::ALL
-                .into_iter()
-                .find(|purpose| purpose.as_str() == row.purpose)
-            {
-                Some(KeyPurpose::Value) => {
-                    let number =
-                        u32::try_from(row.id.0).map_err(|_negative| KeyringError::Damaged)?;
-                    let derived = derive_key(&key, &deployment_id, VALUE_PURPOSE)
-                        .ok_or(KeyringError::Damaged)?;
-                    value_keys.push((row.id, SealingKey::new(number, &derived)?));
-                }
-                Some(KeyPurpose::Cursor) => {
-                    cursor_key = derive_key(&key, &deployment_id, CURSOR_PURPOSE);
-                    session_key = RowKey::derive(&key, &deployment_id, SESSION_PURPOSE);
-                }
-                None => return Err(KeyringError::Damaged),
+        let mut active = None;
+        for row in opened
+            .0
+            .iter()
+            .filter(|row| row.purpose == KeyPurpose::Value)
+        {
+            let number = u32::try_from(row.id.0).map_err(|_negative| KeyringError::Damaged)?;
+            let derived = derive_key(row.key.as_slice(), &deployment_id, KeyPurpose::Value.info())
+                .ok_or(KeyringError::Damaged)?;
+            value_keys.push((row.id, SealingKey::new(number, &derived)?));
+            if row.state == KeyState::Active {
+                active = Some(row.id);
             }
-        }
-        value_keys.sort_by_key(|(id, _)| *id);
-        if value_keys.is_empty() {
-            return Err(KeyringError::Damaged);
         }
         Ok(Self {
             deployment_id,
+            generation: stored.generation,
+            active: active.ok_or(KeyringError::Damaged)?,
             value_keys,
-            cursor_key: cursor_key.ok_or(KeyringError::Damaged)?,
-            session_key: session_key.ok_or(KeyringError::Damaged)?,
+            cursor_key: opened.derived(KeyPurpose::Cursor, &deployment_id)?,
+            session_key: opened.session_key(&deployment_id)?,
+            audit_key: opened.derived(KeyPurpose::Audit, &deployment_id)?,
         })
     }
 
@@ -230,9 +206,10 @@ impl Keyring {
         &self.deployment_id
     }
 
-    /// The key that authenticates cursors.
-    pub(super) fn cursor_key(&self) -> &[u8; DATA_KEY_LENGTH_BYTES] {
-        &self.cursor_key
+    /// Rises with each change of the keyring.
+    #[must_use]
+    pub const fn generation(&self) -> i32 {
+        self.generation
     }
 
     /// The key that authenticates sessions.
@@ -241,7 +218,23 @@ impl Keyring {
         &self.session_key
     }
 
-    /// Seals a value under the newest data key, bound to its credential.
+    /// The data key that seals values.
+    #[must_use]
+    pub const fn active(&self) -> DataKeyId {
+        self.active
+    }
+
+    /// The key that authenticates cursors.
+    pub(super) fn cursor_key(&self) -> &[u8] {
+        self.cursor_key.as_slice()
+    }
+
+    /// The key that authenticates the audit log.
+    pub(super) const fn audit_key(&self) -> &DataKey {
+        &self.audit_key
+    }
+
+    /// Seals a value under the active data key, bound to its credential.
     ///
     /// # Errors
     /// [`SealError::SealFailed`] when the random source fails, or what was sealed does not open again.
@@ -250,34 +243,46 @@ impl Keyring {
         value: &SecretValue,
         binding: &ValueBinding<'_>,
     ) -> Result<(Sealed, DataKeyId), SealError> {
-        let (id, key) = self.value_keys.last().ok_or(SealError::SealFailed)?;
+        let key = self.value_key(self.active).ok_or(SealError::SealFailed)?;
         let sealed = self.with_context(binding, |context| {
             key.seal(value.expose().as_bytes(), context)
         })?;
-        Ok((Sealed(sealed), *id))
+        Ok((Sealed(sealed), self.active))
     }
 
     /// Opens a value.
     ///
     /// # Errors
-    /// A [`SealError`] when the value was sealed by a key that is not in the keyring, was bound to anything else, or is
-    /// damaged.
+    /// [`SealError::OtherKey`] when the value was sealed by a key that is not in the keyring; another [`SealError`] when it was bound to
+    /// anything else, or is damaged.
     pub fn open_value(
         &self,
         sealed: &Sealed,
         data_key: DataKeyId,
         binding: &ValueBinding<'_>,
     ) -> Result<SecretValue, SealError> {
-        let (_, key) = self
-            .value_keys
-            .iter()
-            .find(|(id, _)| *id == data_key)
-            .ok_or(SealError::OtherKey)?;
+        let key = self.value_key(data_key).ok_or(SealError::OtherKey)?;
         let opened = self.with_context(binding, |context| key.open(&sealed.0, context))?;
         // Only valid values are ever sealed: anything else that opens is not ours.
         let text = str::from_utf8(&opened).map_err(|_not_text| SealError::NotAuthentic)?;
         SecretValue::parse(UncheckedSecret::new(text.to_owned()))
             .map_err(|_problem| SealError::NotAuthentic)
+    }
+
+    /// Whether values that a data key sealed can be opened.
+    #[must_use]
+    pub fn has_value_key(&self, id: DataKeyId) -> bool {
+        self.value_key(id).is_some()
+    }
+
+    /// The data keys whose values can be opened.
+    pub fn value_key_ids(&self) -> impl Iterator<Item = DataKeyId> {
+        self.value_keys.iter().map(|(id, _)| *id)
+    }
+
+    fn value_key(&self, id: DataKeyId) -> Option<&SealingKey> {
+        let found = self.value_keys.iter().find(|(known, _)| *known == id);
+        found.map(|(_, key)| key)
     }
 
     fn with_context<T>(
@@ -294,9 +299,4 @@ impl Keyring {
             &i64::from(binding.value_version).to_be_bytes(),
         ])
     }
-}
-
-fn wrapping_key(master_key: &MasterKey) -> Result<SealingKey, KeyringError> {
-    let derived = derive_key(master_key.bytes(), &[], WRAP_PURPOSE).ok_or(KeyringError::Damaged)?;
-    Ok(SealingKey::new(0, &derived)?)
 }

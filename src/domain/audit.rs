@@ -6,9 +6,8 @@ use super::caller::Caller;
 use super::error::Error;
 use super::page::{ListKey, PageArguments};
 use super::{Domain, Request};
-use crate::store::audit;
-use crate::store::connection::DatabaseConnection;
-use crate::types::audit::{AuditAction, AuditEvent, AuditEventFilter};
+use crate::store::{Written, audit};
+use crate::types::audit::{AuditAction, AuditEntry, AuditEvent, AuditEventFilter};
 use crate::types::change::CredentialChange;
 use crate::types::clock::{Clock, Timestamp};
 use crate::types::consumer::Consumer;
@@ -30,6 +29,7 @@ pub(super) struct Recorder {
     actor: UserKey,
     request_id: Id<Request>,
     changes: Vec<CredentialChange>,
+    entries: Vec<AuditEntry>,
 }
 
 /// What an event is about.
@@ -41,6 +41,8 @@ pub(super) struct Subject<'a> {
     pub(super) credential_id: Option<Id<Credential>>,
     pub(super) user: Option<&'a User>,
     pub(super) consumer: Option<&'a Consumer>,
+    /// Why it was refused.
+    pub(super) reason: Option<&'static str>,
 }
 
 impl<'a> Subject<'a> {
@@ -79,13 +81,8 @@ impl Recorder {
         self.now
     }
 
-    /// Adds an event.
-    pub(super) fn record(
-        &mut self,
-        connection: &mut DatabaseConnection,
-        action: AuditAction,
-        subject: &Subject<'_>,
-    ) -> Result<(), Error> {
+    /// Adds an event, which is written when the work is done.
+    pub(super) fn record(&mut self, action: AuditAction, subject: &Subject<'_>) {
         let reserved = self.reserved.as_mut().and_then(ReservedIds::take);
         let event = AuditEvent {
             id: reserved.unwrap_or_else(|| self.ids.next_at(self.now)),
@@ -104,6 +101,9 @@ impl Recorder {
             user_subject: subject.user.map(|user| user.key.subject.clone()),
             consumer: subject.consumer.cloned(),
             request_id: self.request_id.to_string(),
+            owner_id: subject.credential.map(|credential| credential.owner.id),
+            reason: subject.reason.map(str::to_owned),
+            times: 1,
         };
         if let Some(credential) = subject.credential.filter(|_| action.is_change()) {
             self.changes.push(CredentialChange {
@@ -114,12 +114,16 @@ impl Recorder {
                     .then(|| Arc::new(credential.clone())),
             });
         }
-        Ok(audit::insert_event(connection, &event)?)
+        self.entries.push(AuditEntry::Event(Box::new(event)));
     }
 
-    /// The changes that were recorded.
-    pub(super) fn into_changes(self) -> Vec<CredentialChange> {
-        self.changes
+    /// What is to be written and told beside an answer.
+    pub(super) fn written<T>(self, answer: T) -> Written<T> {
+        Written {
+            answer,
+            changes: self.changes,
+            entries: self.entries,
+        }
     }
 }
 
@@ -133,6 +137,7 @@ impl Domain {
             actor: caller.user.key.clone(),
             request_id: caller.request_id,
             changes: Vec::new(),
+            entries: Vec::new(),
         }
     }
 

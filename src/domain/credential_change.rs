@@ -7,7 +7,8 @@ use super::audit::{Recorder, Subject};
 use super::caller::Caller;
 use super::credential::missing;
 use super::error::{Denial, Error, InUse, Problem, UserArgument};
-use crate::crypto::keyring::{Keyring, ValueBinding};
+use super::keyring::LiveKeyring;
+use crate::crypto::keyring::ValueBinding;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::{credential, reference, user};
@@ -67,8 +68,9 @@ impl Domain {
             updated_at: now,
             value_updated_at: now,
         };
-        let sealed = seal(&self.keyring, &value, &draft)?;
+        let keyring = Arc::clone(&self.keyring);
         self.change(caller, move |connection, recorder| {
+            let sealed = seal(&keyring, &value, &draft)?;
             // It is created when its transaction begins, which may have waited.
             let created = Credential {
                 created_at: recorder.now(),
@@ -77,11 +79,11 @@ impl Domain {
                 ..draft.clone()
             };
             credential::insert_credential(connection, &created, &sealed).map_err(name_taken)?;
+            keyring.check_active(connection, sealed.data_key)?;
             recorder.record(
-                connection,
                 AuditAction::CredentialCreated,
                 &Subject::credential(&created),
-            )?;
+            );
             Ok(created)
         })
         .await
@@ -121,18 +123,10 @@ impl Domain {
             let after = changed(&before, name, value.is_some(), recorder.now());
             store_change(connection, &keyring, &before, &after, value)?;
             if renamed {
-                recorder.record(
-                    connection,
-                    AuditAction::CredentialRenamed,
-                    &Subject::credential(&after),
-                )?;
+                recorder.record(AuditAction::CredentialRenamed, &Subject::credential(&after));
             }
             if value.is_some() {
-                recorder.record(
-                    connection,
-                    AuditAction::CredentialRotated,
-                    &Subject::credential(&after),
-                )?;
+                recorder.record(AuditAction::CredentialRotated, &Subject::credential(&after));
             }
             Ok(after)
         })
@@ -239,17 +233,14 @@ pub(super) fn delete(
         deleted_at: recorder.now(),
     };
     credential::insert_deleted(connection, &deleted)?;
-    recorder.record(
-        connection,
-        AuditAction::CredentialDeleted,
-        &Subject::credential(before),
-    )
+    recorder.record(AuditAction::CredentialDeleted, &Subject::credential(before));
+    Ok(())
 }
 
 /// Gives a credential to another user. To whom it belongs already, nothing happens.
 pub(super) fn transfer(
     connection: &mut DatabaseConnection,
-    keyring: &Keyring,
+    keyring: &LiveKeyring,
     recorder: &mut Recorder,
     before: &Credential,
     new_owner: &User,
@@ -267,14 +258,14 @@ pub(super) fn transfer(
         user: Some(new_owner),
         ..Subject::credential(&after)
     };
-    recorder.record(connection, AuditAction::CredentialTransferred, &subject)?;
+    recorder.record(AuditAction::CredentialTransferred, &subject);
     Ok(after)
 }
 
 /// Writes a change, unless somebody else was quicker. A value that stays is sealed anew, since it is bound to what changes.
 fn store_change(
     connection: &mut DatabaseConnection,
-    keyring: &Keyring,
+    keyring: &LiveKeyring,
     before: &Credential,
     after: &Credential,
     value: Option<&SecretValue>,
@@ -283,12 +274,13 @@ fn store_change(
         seal(keyring, value, after)?
     } else {
         let stored = credential::find_value(connection, before.id)?.ok_or(Error::Overtaken)?;
-        let value = keyring.open_value(&stored.sealed, stored.data_key, &binding(before))?;
+        let opened = keyring.with_data_key(connection, stored.data_key)?;
+        let value = opened.open_value(&stored.sealed, stored.data_key, &binding(before))?;
         seal(keyring, &value, after)?
     };
     match credential::update_credential(connection, before, after, &sealed).map_err(name_taken)? {
         0 => Err(Error::Overtaken),
-        _ => Ok(()),
+        _ => keyring.check_active(connection, sealed.data_key),
     }
 }
 
@@ -314,11 +306,11 @@ fn changed(
 }
 
 fn seal(
-    keyring: &Keyring,
+    keyring: &LiveKeyring,
     value: &SecretValue,
     credential: &Credential,
 ) -> Result<StoredValue, Error> {
-    let (sealed, data_key) = keyring.seal_value(value, &binding(credential))?;
+    let (sealed, data_key) = keyring.present().seal_value(value, &binding(credential))?;
     Ok(StoredValue { sealed, data_key })
 }
 

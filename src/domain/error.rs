@@ -129,6 +129,27 @@ pub enum BadArgument {
     SearchTooLong,
 }
 
+impl Error {
+    /// Why something was refused, as the audit log has it.
+    #[must_use]
+    pub const fn audit_reason(&self) -> &'static str {
+        match self {
+            Self::Rejected(_) => "NOT_FOUND",
+            Self::BadArgument(_) => "BAD_ARGUMENT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden(Denial::NeedsScope(_)) => "NEEDS_SCOPE",
+            Self::Forbidden(Denial::NotOwner) => "NOT_OWNER",
+            Self::Forbidden(Denial::TokenLimited) => "TOKEN_LIMITED",
+            Self::Unreadable => "UNREADABLE",
+            Self::EventsMissed
+            | Self::Overloaded
+            | Self::Unavailable
+            | Self::Overtaken
+            | Self::Internal(_) => "FAILED",
+        }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {

@@ -4,18 +4,26 @@
 //! do. One that changes something does so in one transaction, together with its audit event.
 
 pub mod audit;
+pub mod audit_anchor;
+pub mod audit_finding;
+pub mod audit_prune;
+pub mod audit_verification;
 pub mod authentication;
 pub mod caller;
 pub mod change;
+pub mod command_log;
 pub mod credential;
 pub mod credential_change;
 pub mod error;
+pub mod keyring;
+pub mod keyring_change;
 pub mod node;
 pub mod page;
 pub mod provider;
 pub mod reference;
 pub mod reference_use;
 pub mod resolve;
+pub mod rotation;
 pub mod session;
 pub mod user;
 
@@ -25,9 +33,9 @@ use audit::Recorder;
 use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
+use keyring::LiveKeyring;
 use session::SignIn;
 
-use crate::crypto::keyring::Keyring;
 use crate::crypto::token::TokenVerifier;
 use crate::store::Store;
 use crate::store::connection::DatabaseConnection;
@@ -46,7 +54,7 @@ pub enum Request {}
 /// All that the rules need.
 pub struct Domain {
     store: Store,
-    keyring: Arc<Keyring>,
+    keyring: Arc<LiveKeyring>,
     tokens: TokenVerifier,
     sign_in: SignIn,
     clock: Clock,
@@ -61,7 +69,7 @@ impl Domain {
     #[must_use]
     pub fn new(
         store: Store,
-        keyring: Arc<Keyring>,
+        keyring: Arc<LiveKeyring>,
         tokens: TokenVerifier,
         sign_in: SignIn,
         clock: Clock,
@@ -114,7 +122,7 @@ impl Domain {
             check(connection)?;
             let mut recorder = recorder.begin();
             let answer = work(connection, &mut recorder)?;
-            Ok((answer, recorder.into_changes()))
+            Ok(recorder.written(answer))
         });
         for _ in 0..CHANGE_ATTEMPTS {
             let work = Arc::clone(&work);

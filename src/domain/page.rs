@@ -52,7 +52,7 @@ impl Domain {
     /// The cursor of a place in a list.
     #[must_use]
     pub fn cursor(&self, list: &ListKey, place: &impl Place) -> String {
-        seal_cursor(&self.keyring, &list.0, &place.to_bytes())
+        seal_cursor(&self.keyring.present(), &list.0, &place.to_bytes())
     }
 
     /// Checks the arguments of a connection.
@@ -82,7 +82,7 @@ impl Domain {
         let Some(cursor) = cursor else {
             return Ok(None);
         };
-        open_cursor(&self.keyring, &list.0, cursor)
+        open_cursor(&self.keyring.present(), &list.0, cursor)
             .and_then(|bytes| P::from_bytes(&bytes))
             .map(Some)
             .ok_or(Error::BadArgument(BadArgument::Cursor))

@@ -184,7 +184,7 @@ impl Domain {
                     consumer: Some(&consumer),
                     ..Subject::default()
                 };
-                recorder.record(connection, AuditAction::ReferencesDeclared, &subject)?;
+                recorder.record(AuditAction::ReferencesDeclared, &subject);
             }
             Ok(reference::list_references_of(connection, &consumer)?)
         })

@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::credential::missing;
 use super::credential_change::binding;
 use super::error::{Denial, Error, Problem};
-use crate::crypto::keyring::Keyring;
+use super::keyring::LiveKeyring;
 use crate::store::connection::DatabaseConnection;
 use crate::store::credential;
 use crate::types::audit::AuditAction;
@@ -75,13 +75,16 @@ impl Domain {
             let resolved = match opened {
                 Ok(resolved) => resolved,
                 Err(Refusal { error, credential }) => {
-                    let subject = refused_subject(asked, credential.as_ref(), consumer.as_ref());
-                    recorder.record(connection, AuditAction::CredentialResolveRefused, &subject)?;
+                    let subject = Subject {
+                        reason: Some(error.audit_reason()),
+                        ..refused_subject(asked, credential.as_ref(), consumer.as_ref())
+                    };
+                    recorder.record(AuditAction::CredentialResolveRefused, &subject);
                     // The event is to be kept: the refusal is what the transaction returns, and no error of its own.
                     return Ok(Err(error));
                 }
             };
-            record(connection, recorder, &resolved, consumer.as_ref())?;
+            record(recorder, &resolved, consumer.as_ref());
             Ok(Ok(resolved))
         });
         outcome.await?
@@ -116,7 +119,7 @@ impl Refusal {
 /// Opens a value, or says why it is refused. The outer error is of the database: nothing is known then.
 fn open(
     connection: &mut DatabaseConnection,
-    keyring: &Keyring,
+    keyring: &LiveKeyring,
     id: Id<Credential>,
     held_version: Option<i32>,
 ) -> Result<Result<Resolved, Refusal>, Error> {
@@ -130,6 +133,7 @@ fn open(
             value: None,
         }));
     }
+    let keyring = keyring.with_data_key(connection, stored.data_key)?;
     let opened = keyring.open_value(&stored.sealed, stored.data_key, &binding(&credential));
     Ok(match opened {
         Ok(value) => Ok(Resolved {
@@ -143,12 +147,7 @@ fn open(
     })
 }
 
-fn record(
-    connection: &mut DatabaseConnection,
-    recorder: &mut Recorder,
-    resolved: &Resolved,
-    consumer: Option<&Consumer>,
-) -> Result<(), Error> {
+fn record(recorder: &mut Recorder, resolved: &Resolved, consumer: Option<&Consumer>) {
     let action = match &resolved.value {
         Some(_) => AuditAction::CredentialResolved,
         None => AuditAction::CredentialNotModified,
@@ -157,7 +156,7 @@ fn record(
         consumer,
         ..Subject::credential(&resolved.credential)
     };
-    recorder.record(connection, action, &subject)
+    recorder.record(action, &subject);
 }
 
 fn refused_subject<'a>(
@@ -169,6 +168,6 @@ fn refused_subject<'a>(
         credential: found,
         credential_id: Some(asked).filter(|id| *id != Id::NIL),
         consumer,
-        user: None,
+        ..Subject::default()
     }
 }

@@ -128,7 +128,10 @@ impl Domain {
             .map_err(failed)?;
         let (found, user, mac) = found.ok_or(unknown.clone())?;
         let is_good = found.ends_at > self.clock.now()
-            && is_authentic(mac, self.keyring.session_key().session_mac(&found));
+            && is_authentic(
+                mac,
+                self.keyring.present().session_key().session_mac(&found),
+            );
         if !is_good {
             return Err(unknown);
         }
@@ -208,7 +211,7 @@ impl Domain {
         caller: &Caller,
         code_hash: Option<SecretHash>,
     ) -> Result<(), AuthenticationError> {
-        let mac = self.keyring.session_key().session_mac(&made);
+        let mac = self.keyring.present().session_key().session_mac(&made);
         let key = caller.user.key.clone();
         let (user_id, issued_at_seconds) = (caller.user.id, caller.issued_at_seconds);
         let leeway_seconds = self.removal_leeway_seconds;

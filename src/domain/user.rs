@@ -110,7 +110,7 @@ impl Domain {
                     user: Some(&removed),
                     ..Subject::default()
                 };
-                recorder.record(connection, AuditAction::UserDeleted, &subject)?;
+                recorder.record(AuditAction::UserDeleted, &subject);
                 Ok(RemovedUser {
                     user: removed,
                     deleted_credentials,

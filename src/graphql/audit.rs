@@ -34,6 +34,12 @@ pub enum AuditAction {
     ReferencesDeclared,
     /// A user was removed.
     UserDeleted,
+    /// Something was refused: a request, or a token. Where it happens often, it is counted.
+    AccessRefused,
+    /// A command changed the keyring.
+    KeyringChanged,
+    /// A command removed old events.
+    LogPruned,
 }
 
 /// A record of something that was done. It never holds a value.
@@ -101,6 +107,16 @@ impl AuditEvent {
     /// The consumer that asked, for a resolve.
     async fn consumer(&self) -> Option<Consumer> {
         self.0.consumer.clone().map(Consumer::from)
+    }
+
+    /// Why something was refused, or what was changed of the keyring or the log: a word.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// How often it happened: more than once where refusals are counted together.
+    async fn times(&self) -> i32 {
+        self.0.times
     }
 
     /// The ID of the request, as in the response's `x-request-id` header and the log.

@@ -3,119 +3,179 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
+use super::audit_row::{ANCHORED, AuditRow, CARRIED_OVER};
 use super::connection::{DatabaseConnection, MultiBackend};
 use super::error::StoreError;
-use super::row;
 use super::schema::audit_events;
 use super::search;
 use crate::types::audit::{AuditAction, AuditEvent, AuditEventFilter};
 use crate::types::clock::Timestamp;
-use crate::types::consumer::{Consumer, ConsumerKind};
 use crate::types::id::Id;
 use crate::types::page::{Page, PageRequest, Side};
 
-#[derive(Queryable)]
-struct AuditEventRow {
-    id: Vec<u8>,
-    occurred_at_us: i64,
-    action: String,
-    actor_issuer: String,
-    actor_subject: String,
-    credential_id: Option<Vec<u8>>,
-    credential_name: Option<String>,
-    value_version: Option<i32>,
-    user_id: Option<Vec<u8>>,
-    user_subject: Option<String>,
-    consumer_kind: Option<String>,
-    consumer_external_id: Option<String>,
-    consumer_name: Option<String>,
-    request_id: String,
-}
-
-impl AuditEventRow {
-    fn event(self) -> Result<AuditEvent, StoreError> {
-        let consumer = match (self.consumer_kind, self.consumer_external_id) {
-            (Some(kind), Some(external_id)) => Some(Consumer {
-                kind: ConsumerKind::parse(&kind).ok_or(StoreError::Unreadable)?,
-                external_id,
-                name: self.consumer_name,
-            }),
-            _ => None,
-        };
-        Ok(AuditEvent {
-            id: row::id(self.id)?,
-            occurred_at: Timestamp(self.occurred_at_us),
-            action: AuditAction::parse(&self.action).ok_or(StoreError::Unreadable)?,
-            actor_issuer: self.actor_issuer,
-            actor_subject: self.actor_subject,
-            credential_id: row::optional_id(self.credential_id)?,
-            credential_name: self.credential_name,
-            value_version: self.value_version,
-            user_id: row::optional_id(self.user_id)?,
-            user_subject: self.user_subject,
-            consumer,
-            request_id: self.request_id,
-        })
-    }
-}
-
-/// Adds an event and takes it back within the transaction: nothing is changed, but what would have to be written is. Nobody may delete one.
+/// Adds a row and takes it back within the transaction: nothing is changed, but what would have to be written is. Nobody may delete one.
 ///
 /// # Errors
-/// A [`StoreError`] when no event can be written.
+/// A [`StoreError`] when no row can be written.
 pub fn insert_and_take_back(connection: &mut DatabaseConnection) -> Result<(), StoreError> {
-    let nothing = AuditEvent {
-        id: Id::NIL,
-        occurred_at: Timestamp(0),
-        action: AuditAction::CredentialResolved,
-        actor_issuer: String::new(),
-        actor_subject: String::new(),
-        credential_id: None,
-        credential_name: None,
-        value_version: None,
-        user_id: None,
-        user_subject: None,
-        consumer: None,
-        request_id: String::new(),
+    let nothing = AuditRow {
+        id: vec![0; 16],
+        action: AuditAction::CredentialResolved.as_str().to_owned(),
+        times: 1,
+        mac: vec![0; 32],
+        ..AuditRow::default()
     };
     connection.batch_execute("SAVEPOINT taken_back")?;
-    let inserted = insert_event(connection, &nothing);
+    let inserted = insert_row(connection, &nothing);
     connection.batch_execute("ROLLBACK TO SAVEPOINT taken_back; RELEASE SAVEPOINT taken_back")?;
     inserted
 }
 
-/// Adds an event.
+/// Adds a row.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
-pub fn insert_event(
+pub(super) fn insert_row(
     connection: &mut DatabaseConnection,
-    event: &AuditEvent,
+    row: &AuditRow,
 ) -> Result<(), StoreError> {
-    let consumer = event.consumer.as_ref();
     diesel::insert_into(audit_events::table)
-        .values((
-            audit_events::id.eq(event.id.as_bytes().as_slice()),
-            audit_events::occurred_at_us.eq(event.occurred_at.0),
-            audit_events::action.eq(event.action.as_str()),
-            audit_events::actor_issuer.eq(&event.actor_issuer),
-            audit_events::actor_subject.eq(&event.actor_subject),
-            audit_events::credential_id.eq(event
-                .credential_id
-                .as_ref()
-                .map(|id| id.as_bytes().as_slice())),
-            audit_events::credential_name.eq(&event.credential_name),
-            audit_events::value_version.eq(event.value_version),
-            audit_events::user_id.eq(event.user_id.as_ref().map(|id| id.as_bytes().as_slice())),
-            audit_events::user_subject.eq(&event.user_subject),
-            audit_events::consumer_kind.eq(consumer.map(|consumer| consumer.kind.as_str())),
-            audit_events::consumer_external_id
-                .eq(consumer.map(|consumer| consumer.external_id.as_str())),
-            audit_events::consumer_name.eq(consumer.and_then(|consumer| consumer.name.as_deref())),
-            audit_events::request_id.eq(&event.request_id),
-        ))
+        .values(row)
         .execute(connection)?;
     Ok(())
+}
+
+/// The rows of a chain behind one of its events, in its order.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_chain(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    after: i64,
+    limit_rows: i64,
+) -> Result<Vec<AuditRow>, StoreError> {
+    Ok(audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.gt(after))
+        .order(audit_events::chain_sequence)
+        .limit(limit_rows)
+        .load(connection)?)
+}
+
+/// The rows of all chains behind a row, in the order of their IDs.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_rows(
+    connection: &mut DatabaseConnection,
+    after: &[u8],
+    limit_rows: i64,
+) -> Result<Vec<AuditRow>, StoreError> {
+    Ok(audit_events::table
+        .filter(audit_events::id.gt(after))
+        .order(audit_events::id)
+        .limit(limit_rows)
+        .load(connection)?)
+}
+
+/// The numbers of the chains that have events.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_chains(connection: &mut DatabaseConnection) -> Result<Vec<i32>, StoreError> {
+    let mut chains: Vec<i32> = Vec::new();
+    loop {
+        // From one to the next by the index: there are few of them, and many events.
+        let after = chains.last().copied().unwrap_or(i32::MIN);
+        let next: Option<i32> = audit_events::table
+            .filter(audit_events::chain.gt(after))
+            .order(audit_events::chain)
+            .select(audit_events::chain)
+            .first(connection)
+            .optional()?;
+        match next {
+            Some(next) => chains.push(next),
+            None => return Ok(chains),
+        }
+    }
+}
+
+/// What authenticates an event of a chain; `None` when it is not there.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_mac(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    sequence: i64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let found = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.eq(sequence))
+        .select(audit_events::mac);
+    Ok(found.first(connection).optional()?)
+}
+
+/// The last event of a chain: its number, and what authenticates it.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_last(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+    let last = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .order(audit_events::chain_sequence.desc())
+        .select((audit_events::chain_sequence, audit_events::mac));
+    Ok(last.first(connection).optional()?)
+}
+
+/// The first event of a chain that must stay when those before a time go: the first one of that time or later, or behind an event.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_first_to_keep(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    before: Timestamp,
+    through: Id<AuditEvent>,
+) -> Result<Option<i64>, StoreError> {
+    let is_late = audit_events::occurred_at_us.ge(before.0);
+    let is_behind = audit_events::id.gt(through.as_bytes().as_slice());
+    let first = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(is_late.or(is_behind))
+        .order(audit_events::chain_sequence)
+        .select(audit_events::chain_sequence);
+    Ok(first.first(connection).optional()?)
+}
+
+/// Deletes events of a chain, up to one of them: so many at most. Returns how many there were.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn delete_through(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    through: i64,
+    limit_rows: i64,
+) -> Result<usize, StoreError> {
+    let rows: Vec<i64> = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.le(through))
+        .order(audit_events::chain_sequence)
+        .limit(limit_rows)
+        .select(audit_events::chain_sequence)
+        .load(connection)?;
+    let Some(last) = rows.last() else {
+        return Ok(0);
+    };
+    let old = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.le(*last));
+    Ok(diesel::delete(old).execute(connection)?)
 }
 
 /// The event with an ID.
@@ -126,12 +186,13 @@ pub fn find_event(
     connection: &mut DatabaseConnection,
     id: Id<AuditEvent>,
 ) -> Result<Option<AuditEvent>, StoreError> {
-    let row: Option<AuditEventRow> = audit_events::table
+    let row: Option<AuditRow> = audit_events::table
         .filter(audit_events::id.eq(id.as_bytes().as_slice()))
+        .filter(audit_events::action.ne_all([ANCHORED, CARRIED_OVER]))
         .select(audit_events::all_columns)
         .first(connection)
         .optional()?;
-    row.map(AuditEventRow::event).transpose()
+    row.map(AuditRow::event).transpose()
 }
 
 /// A page of events, the newest first.
@@ -145,6 +206,7 @@ pub fn list_events(
 ) -> Result<Page<AuditEvent>, StoreError> {
     let mut query = audit_events::table
         .select(audit_events::all_columns)
+        .filter(audit_events::action.ne_all([ANCHORED, CARRIED_OVER]))
         .into_boxed::<MultiBackend>();
     if let Some(actions) = &filter.actions {
         let words: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
@@ -176,8 +238,8 @@ pub fn list_events(
         Side::First => query.order(audit_events::id.desc()),
         Side::Last => query.order(audit_events::id.asc()),
     };
-    let rows: Vec<AuditEventRow> = query.limit(request.row_limit()).load(connection)?;
+    let rows: Vec<AuditRow> = query.limit(request.row_limit()).load(connection)?;
     let events: Result<Vec<AuditEvent>, StoreError> =
-        rows.into_iter().map(AuditEventRow::event).collect();
+        rows.into_iter().map(AuditRow::event).collect();
     Ok(request.page(events?))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
+use super::audit_chain::{Chain, ChainOwner, Signer};
 use super::availability::Availability;
 use super::connection::{Database, DatabaseConnection};
 use super::error::StoreError;
@@ -24,53 +25,75 @@ pub struct Connections<'a> {
     pub availability: &'a Availability,
     /// The turn of the writer.
     pub turn: &'a Turn,
-    /// The connection that is kept, and the epoch in which it was opened.
-    pub kept: Option<(u64, DatabaseConnection)>,
+    /// What authenticates the audit log.
+    pub signer: &'a Signer,
+    /// The connection that is kept.
+    pub kept: Option<Opened>,
+}
+
+/// A connection, and the chain of the audit log that it writes.
+pub struct Opened {
+    /// The epoch in which it was opened.
+    epoch: u64,
+    connection: DatabaseConnection,
+    chain: Chain,
 }
 
 impl Connections<'_> {
-    /// The connection that was kept, if it is of this epoch, or a new one; and the epoch.
-    fn take(&mut self) -> Result<(u64, DatabaseConnection), StoreError> {
+    /// The connection that was kept, if it is of this epoch, or a new one.
+    fn take(&mut self) -> Result<Opened, StoreError> {
         let epoch = self.availability.epoch();
-        let kept = self
-            .kept
-            .take()
-            .filter(|(opened_in, _)| *opened_in == epoch);
+        let kept = self.kept.take().filter(|kept| kept.epoch == epoch);
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let connection = self.turn.call(CONNECT_LIMIT, || self.database.connect())?;
-        Ok((epoch, connection))
+        self.turn.call(CONNECT_LIMIT, || {
+            let mut connection = self.database.connect()?;
+            let chain = Chain::open(&mut connection, ChainOwner::Server, self.signer)?;
+            Ok(Opened {
+                epoch,
+                connection,
+                chain,
+            })
+        })
     }
 }
 
-/// Runs jobs in one transaction, each in a savepoint of its own. A connection that could not be brought back to a clean state is not kept.
+/// Runs jobs in one transaction, each in a savepoint of its own. A connection that failed to commit is not kept.
 pub fn run_together(connections: &mut Connections<'_>, batch: &mut [Box<dyn Job>]) -> End {
-    let (epoch, mut opened) = match connections.take() {
+    let mut opened = match connections.take() {
         Ok(taken) => taken,
         Err(error) => return End::NotCommitted(error),
     };
     let committed = commit_together(&mut opened, batch);
-    let clean = committed.is_ok() || opened.batch_execute("ROLLBACK").is_ok();
-    connections.kept = clean.then_some((epoch, opened));
+    // Where the chain ends is known only as long as every transaction is committed.
+    connections.kept = committed.is_ok().then_some(opened);
     committed.map_or_else(End::NotCommitted, |()| End::Settled)
 }
 
-fn commit_together(
-    connection: &mut DatabaseConnection,
-    batch: &mut [Box<dyn Job>],
-) -> Result<(), StoreError> {
+fn commit_together(opened: &mut Opened, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let Opened {
+        connection, chain, ..
+    } = opened;
+    let before = chain.end();
     // Taking the write lock at once: a deferred transaction that reads first may fail when it comes to write.
     connection.batch_execute("BEGIN IMMEDIATE")?;
     for job in batch {
         connection.batch_execute("SAVEPOINT job")?;
-        match job.run(connection) {
-            Ran::Well if job.is_awaited() => connection.batch_execute("RELEASE job")?,
+        let mut longer = chain.clone();
+        match job.run(connection, &mut longer) {
+            Ran::Well if job.is_awaited() => {
+                connection.batch_execute("RELEASE job")?;
+                *chain = longer;
+            }
             // Who was told meanwhile that the database is not there does not find later that it was done after all.
             Ran::Well | Ran::Failed | Ran::Lost => {
                 connection.batch_execute("ROLLBACK TO job; RELEASE job")?;
             }
         }
+    }
+    if chain.end() != before {
+        chain.write_end(connection)?;
     }
     connection.batch_execute("COMMIT")?;
     Ok(())
@@ -80,12 +103,12 @@ fn commit_together(
 /// commit was sent and somebody waits for it.
 pub fn run_alone(connections: &mut Connections<'_>, job: &mut dyn Job) -> End {
     for _ in 0..CONNECTIONS_TRIED {
-        let Ok((epoch, mut opened)) = connections.take() else {
+        let Ok(mut opened) = connections.take() else {
             return End::Lost;
         };
         let turn = connections.turn;
         let (end, clean) = turn.call(ANSWER_LIMIT, || commit_alone(&mut opened, job, turn));
-        connections.kept = clean.then_some((epoch, opened));
+        connections.kept = clean.then_some(opened);
         if !matches!(end, End::Lost) || turn.is_left() || !job.is_awaited() {
             return end;
         }
@@ -94,21 +117,24 @@ pub fn run_alone(connections: &mut Connections<'_>, job: &mut dyn Job) -> End {
 }
 
 /// Runs a job in a transaction. Returns what became of it, and whether the connection can be used further.
-fn commit_alone(
-    connection: &mut DatabaseConnection,
-    job: &mut dyn Job,
-    turn: &Turn,
-) -> (End, bool) {
+fn commit_alone(opened: &mut Opened, job: &mut dyn Job, turn: &Turn) -> (End, bool) {
+    let Opened {
+        connection, chain, ..
+    } = opened;
     if connection.batch_execute("BEGIN").is_err() {
         return (End::Lost, false);
     }
-    match job.run(connection) {
+    let mut longer = chain.clone();
+    match job.run(connection, &mut longer) {
         // Who was told meanwhile that the database is not there does not find later that it was done after all.
         Ran::Well if turn.is_left() || !job.is_awaited() => {
             (End::Lost, connection.batch_execute("ROLLBACK").is_ok())
         }
-        Ran::Well => match connection.batch_execute("COMMIT") {
-            Ok(()) => (End::SettledAndTold, true),
+        Ran::Well => match connection.batch_execute(&commit_statement(chain, &longer)) {
+            Ok(()) => {
+                *chain = longer;
+                (End::SettledAndTold, true)
+            }
             Err(_error) => (End::NotCommitted(StoreError::Unavailable), false),
         },
         Ran::Failed => match connection.batch_execute("ROLLBACK") {
@@ -117,4 +143,12 @@ fn commit_alone(
         },
         Ran::Lost => (End::Lost, false),
     }
+}
+
+/// What commits, after it has written where the chain ends, if that has changed.
+fn commit_statement(before: &Chain, after: &Chain) -> String {
+    if before.end() == after.end() {
+        return "COMMIT".to_owned();
+    }
+    format!("{}; COMMIT", after.postgres_end_statement())
 }

@@ -57,6 +57,68 @@ impl DatabaseConnection {
     ) -> Result<T, StoreError> {
         self.transaction(work)
     }
+
+    /// As [`Self::in_transaction`], for work that reads before it writes: on SQLite it takes the write lock at once, since a transaction
+    /// that has read may fail when it comes to write.
+    ///
+    /// # Errors
+    /// What `work` returns, and a [`StoreError`] when the transaction cannot begin or commit.
+    pub fn in_write_transaction<T, E: From<StoreError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) => "BEGIN",
+        };
+        self.batch_execute(begin).map_err(StoreError::from)?;
+        let outcome = work(self);
+        let end = if outcome.is_ok() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
+        match (outcome, self.batch_execute(end).map_err(StoreError::from)) {
+            (Err(error), _) => Err(error),
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(error)) => {
+                // On PostgreSQL there is no transaction any more; on SQLite it may still be open.
+                let _undone = self.batch_execute("ROLLBACK");
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Runs `work`, which only reads, on the database as it is at one moment.
+    ///
+    /// # Errors
+    /// What `work` returns, and a [`StoreError`] when the database cannot be read.
+    pub fn in_snapshot<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.batch_execute(begin)?;
+        let outcome = work(self);
+        // There is nothing to keep or to undo.
+        let _ended = self.batch_execute("ROLLBACK");
+        outcome
+    }
+
+    /// For commands that work beside a server: they wait longer for its locks than a request may.
+    ///
+    /// # Errors
+    /// A [`StoreError`] when the database cannot be reached.
+    pub fn be_patient(&mut self) -> Result<(), StoreError> {
+        let settings = match self {
+            Self::Sqlite(_) => "PRAGMA busy_timeout = 60000",
+            Self::Postgres(_) => "SET lock_timeout = '60s'; SET statement_timeout = '10min'",
+        };
+        Ok(self.batch_execute(settings)?)
+    }
 }
 
 /// How long SQLite waits for another process that writes, in milliseconds.

@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::connection::{DatabaseConnection, MultiBackend};
+use super::connection::DatabaseConnection;
+use super::copy_row::{
+    AuditChainRow, AuditCheckpointRow, AuditEventRow, CredentialRow, DataKeyCopyRow, DataKeyRow,
+    DeletedCredentialRow, KeyringRow, ProgressRow, ReferenceRow, RemovedUserRow, Row, SlotRow,
+    UserRow,
+};
 use super::error::StoreError;
 use super::postgres;
 use super::schema::{
-    audit_events, credential_references, credentials, data_keys, deleted_credentials, keyring,
-    reference_progress, removed_users, users,
+    audit_chains, audit_checkpoints, audit_events, credential_references, credentials,
+    data_key_copies, data_keys, deleted_credentials, keyring, master_key_slots, reference_progress,
+    removed_users, users,
 };
-
-/// How many rows are read at once, and written in one transaction.
-const BATCH_LIMIT_ROWS: i64 = 1_000;
 
 /// How far a copy is: told after each batch.
 #[derive(Clone, Copy, Debug)]
@@ -42,140 +45,6 @@ pub enum CopyError {
     Source(StoreError),
     /// What is written.
     Target(StoreError),
-}
-
-/// A row of a table that is carried over. Rows are read in the order of their keys, which is the same in both databases.
-trait Row: Sized + PartialEq {
-    const TABLE: &'static str;
-    type Key;
-
-    fn key(&self) -> Self::Key;
-    fn last_key(connection: &mut DatabaseConnection) -> Result<Option<Self::Key>, StoreError>;
-    fn read(
-        connection: &mut DatabaseConnection,
-        after: Option<Self::Key>,
-    ) -> Result<Vec<Self>, StoreError>;
-    fn insert(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError>;
-}
-
-/// A table with one column as its key.
-macro_rules! row {
-    ($row:ident, $table:ident, $key:ident: $key_type:ty, { $($column:ident: $type:ty),+ }) => {
-        #[derive(Queryable, Insertable, PartialEq)]
-        #[diesel(table_name = $table)]
-        struct $row {
-            $($column: $type),+
-        }
-
-        impl Row for $row {
-            const TABLE: &'static str = stringify!($table);
-            type Key = $key_type;
-
-            fn key(&self) -> Self::Key {
-                self.$key.clone()
-            }
-
-            fn last_key(
-                connection: &mut DatabaseConnection,
-            ) -> Result<Option<Self::Key>, StoreError> {
-                let last = $table::table.select($table::$key).order($table::$key.desc());
-                Ok(last.first(connection).optional()?)
-            }
-
-            fn read(
-                connection: &mut DatabaseConnection,
-                after: Option<Self::Key>,
-            ) -> Result<Vec<Self>, StoreError> {
-                let mut query = $table::table.order($table::$key).into_boxed::<MultiBackend>();
-                if let Some(after) = after {
-                    query = query.filter($table::$key.gt(after));
-                }
-                Ok(query.limit(BATCH_LIMIT_ROWS).load(connection)?)
-            }
-
-            fn insert(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
-                diesel::insert_into($table::table).values(self).execute(connection)?;
-                Ok(())
-            }
-        }
-    };
-}
-
-row!(KeyringRow, keyring, deployment_id: Vec<u8>, {
-    deployment_id: Vec<u8>, master_key_id: Vec<u8>, generation: i32, check_value: Vec<u8>
-});
-row!(DataKeyRow, data_keys, id: i32, { id: i32, purpose: String, wrapped: Vec<u8> });
-row!(UserRow, users, id: Vec<u8>, {
-    id: Vec<u8>, issuer: String, subject: String, name: Option<String>, email: Option<String>, name_key: String,
-    search_key: String, created_at_us: i64, profile_issued_at: i64
-});
-row!(DeletedCredentialRow, deleted_credentials, id: Vec<u8>, {
-    id: Vec<u8>, name: String, deleted_at_us: i64
-});
-row!(ReferenceRow, credential_references, id: Vec<u8>, {
-    id: Vec<u8>, credential_id: Vec<u8>, present_credential_id: Option<Vec<u8>>, consumer_kind: String,
-    consumer_external_id: String, consumer_name: Option<String>, declared_at_us: Option<i64>,
-    first_resolved_at_us: Option<i64>, last_resolved_at_us: Option<i64>, last_resolved_version: Option<i32>,
-    resolve_count: i32
-});
-row!(ProgressRow, reference_progress, counted_through: Vec<u8>, { counted_through: Vec<u8> });
-row!(CredentialRow, credentials, id: Vec<u8>, {
-    id: Vec<u8>, name: String, name_key: String, owner_id: Vec<u8>, value_version: i32, created_at_us: i64,
-    updated_at_us: i64, value_updated_at_us: i64, data_key_id: i32, sealed_value: Vec<u8>
-});
-row!(AuditEventRow, audit_events, id: Vec<u8>, {
-    id: Vec<u8>, occurred_at_us: i64, action: String, actor_issuer: String, actor_subject: String,
-    credential_id: Option<Vec<u8>>, credential_name: Option<String>, value_version: Option<i32>,
-    user_id: Option<Vec<u8>>, user_subject: Option<String>, consumer_kind: Option<String>,
-    consumer_external_id: Option<String>, consumer_name: Option<String>, request_id: String
-});
-
-#[derive(Queryable, Insertable, PartialEq)]
-#[diesel(table_name = removed_users)]
-struct RemovedUserRow {
-    issuer: String,
-    subject: String,
-    removed_at_us: i64,
-}
-
-impl Row for RemovedUserRow {
-    const TABLE: &'static str = "removed_users";
-    type Key = (String, String);
-
-    fn key(&self) -> Self::Key {
-        (self.issuer.clone(), self.subject.clone())
-    }
-
-    fn last_key(connection: &mut DatabaseConnection) -> Result<Option<Self::Key>, StoreError> {
-        let last = removed_users::table
-            .select((removed_users::issuer, removed_users::subject))
-            .order((removed_users::issuer.desc(), removed_users::subject.desc()));
-        Ok(last.first(connection).optional()?)
-    }
-
-    fn read(
-        connection: &mut DatabaseConnection,
-        after: Option<Self::Key>,
-    ) -> Result<Vec<Self>, StoreError> {
-        let mut query = removed_users::table
-            .order((removed_users::issuer, removed_users::subject))
-            .into_boxed::<MultiBackend>();
-        if let Some((issuer, subject)) = after {
-            let same_issuer = removed_users::issuer.eq(issuer.clone());
-            let is_behind = removed_users::issuer
-                .gt(issuer)
-                .or(same_issuer.and(removed_users::subject.gt(subject)));
-            query = query.filter(is_behind);
-        }
-        Ok(query.limit(BATCH_LIMIT_ROWS).load(connection)?)
-    }
-
-    fn insert(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
-        diesel::insert_into(removed_users::table)
-            .values(self)
-            .execute(connection)?;
-        Ok(())
-    }
 }
 
 /// How long the locks are tried for: PostgreSQL gives those of a process that has ended back a moment later.
@@ -263,8 +132,10 @@ impl<'a> DatabaseCopy<'a> {
     /// A [`StoreError`] when the database cannot be read.
     pub fn total_rows(&mut self) -> Result<u64, StoreError> {
         let from = &mut *self.from;
-        let counts: [i64; 9] = [
+        let counts: [i64; 13] = [
             data_keys::table.count().get_result(from)?,
+            data_key_copies::table.count().get_result(from)?,
+            master_key_slots::table.count().get_result(from)?,
             users::table.count().get_result(from)?,
             removed_users::table.count().get_result(from)?,
             deleted_credentials::table.count().get_result(from)?,
@@ -272,6 +143,8 @@ impl<'a> DatabaseCopy<'a> {
             credential_references::table.count().get_result(from)?,
             reference_progress::table.count().get_result(from)?,
             audit_events::table.count().get_result(from)?,
+            audit_chains::table.count().get_result(from)?,
+            audit_checkpoints::table.count().get_result(from)?,
             keyring::table.count().get_result(from)?,
         ];
         let total: i64 = counts.iter().sum();
@@ -283,10 +156,11 @@ impl<'a> DatabaseCopy<'a> {
     /// # Errors
     /// [`StoreError::NotUnique`] of the target when it has rows of another database; otherwise that one of both cannot be reached.
     pub fn carry(&mut self) -> Result<(), CopyError> {
-        // Data keys are random: a target that has others belongs to another database, and nothing is to be mixed with its rows.
-        let own = DataKeyRow::read(self.from, None).map_err(CopyError::Source)?;
-        let there = DataKeyRow::read(self.to, None).map_err(CopyError::Target)?;
-        if !there.iter().all(|key| own.contains(key)) {
+        // Data keys are random: a target that has others belongs to another database, and nothing is to be mixed with its rows. Its own
+        // may have been rotated since, when it is finished.
+        let own = SlotRow::read(self.from, None).map_err(CopyError::Source)?;
+        let there = SlotRow::read(self.to, None).map_err(CopyError::Target)?;
+        if !there.iter().all(|slot| own.contains(slot)) {
             return Err(CopyError::Target(StoreError::NotUnique));
         }
         // A target that is finished may have been served since: what was deleted there is not to come back.
@@ -294,13 +168,17 @@ impl<'a> DatabaseCopy<'a> {
         if finished.is_some() {
             return Ok(());
         }
+        self.carry_table::<SlotRow>()?;
         self.carry_table::<DataKeyRow>()?;
+        self.carry_table::<DataKeyCopyRow>()?;
         self.carry_table::<UserRow>()?;
         self.carry_table::<RemovedUserRow>()?;
         self.carry_table::<DeletedCredentialRow>()?;
         self.carry_table::<CredentialRow>()?;
         self.carry_table::<ReferenceRow>()?;
         self.carry_table::<AuditEventRow>()?;
+        self.carry_table::<AuditChainRow>()?;
+        self.carry_table::<AuditCheckpointRow>()?;
         self.carry_progress()
     }
 
@@ -319,13 +197,17 @@ impl<'a> DatabaseCopy<'a> {
     /// A [`CopyError`] when one of both cannot be read.
     pub fn compare(&mut self) -> Result<Outcome, CopyError> {
         let tables = [
+            Self::is_same::<SlotRow>,
             Self::is_same::<DataKeyRow>,
+            Self::is_same::<DataKeyCopyRow>,
             Self::is_same::<UserRow>,
             Self::is_same::<RemovedUserRow>,
             Self::is_same::<DeletedCredentialRow>,
             Self::is_same::<CredentialRow>,
             Self::is_same::<ReferenceRow>,
             Self::is_same::<AuditEventRow>,
+            Self::is_same::<AuditChainRow>,
+            Self::is_same::<AuditCheckpointRow>,
             Self::is_same::<ProgressRow>,
         ];
         for is_same in tables {

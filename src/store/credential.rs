@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::row;
 use super::schema::{credentials, deleted_credentials, users};
 use super::user::{self, USER_COLUMNS, UserColumns, UserRow};
+use crate::types::audit::CredentialState;
 use crate::types::clock::Timestamp;
 use crate::types::credential::{Credential, DeletedCredential, StoredValue};
 use crate::types::id::Id;
@@ -145,6 +146,86 @@ pub fn find_credential_with_value(
         .optional()?;
     row.map(|(credential, value)| Ok((credential_of(credential)?, value_of(value))))
         .transpose()
+}
+
+/// Credentials whose values a data key sealed, with those values, in the order of their IDs: so many behind an ID.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_values(
+    connection: &mut DatabaseConnection,
+    data_key: DataKeyId,
+    after: Id<Credential>,
+    limit_rows: i64,
+) -> Result<Vec<(Credential, StoredValue)>, StoreError> {
+    let rows: Vec<(CredentialRow, ValueRow)> = credentials::table
+        .inner_join(users::table)
+        .filter(credentials::data_key_id.eq(data_key.0))
+        .filter(credentials::id.gt(after.as_bytes().as_slice()))
+        .order(credentials::id)
+        .limit(limit_rows)
+        .select((CREDENTIAL_COLUMNS, VALUE_COLUMNS))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(credential, value)| Ok((credential_of(credential)?, value_of(value))))
+        .collect()
+}
+
+/// What credentials are like, in the order of their IDs: so many behind an ID.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_states(
+    connection: &mut DatabaseConnection,
+    after: Id<Credential>,
+    limit_rows: i64,
+) -> Result<Vec<CredentialState>, StoreError> {
+    let rows: Vec<(Vec<u8>, String, i32, Vec<u8>)> = credentials::table
+        .filter(credentials::id.gt(after.as_bytes().as_slice()))
+        .order(credentials::id)
+        .limit(limit_rows)
+        .select((
+            credentials::id,
+            credentials::name,
+            credentials::value_version,
+            credentials::owner_id,
+        ))
+        .load(connection)?;
+    let state_of = |(id, name, value_version, owner_id)| {
+        Ok(CredentialState {
+            credential_id: row::id(id)?,
+            name,
+            value_version,
+            owner_id: row::id(owner_id)?,
+            event_id: Id::NIL,
+        })
+    };
+    rows.into_iter().map(state_of).collect()
+}
+
+/// Replaces the value of a credential by the same one, sealed anew, if nothing of it has changed. Returns how many rows that were.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn update_seal(
+    connection: &mut DatabaseConnection,
+    credential: &Credential,
+    before: &StoredValue,
+    after: &StoredValue,
+) -> Result<usize, StoreError> {
+    let unchanged = credentials::table
+        .filter(credentials::id.eq(credential.id.as_bytes().as_slice()))
+        .filter(credentials::value_version.eq(credential.value_version))
+        .filter(credentials::data_key_id.eq(before.data_key.0))
+        .filter(credentials::name_key.eq(&credential.name_key))
+        .filter(credentials::owner_id.eq(credential.owner.id.as_bytes().as_slice()));
+    let changed = diesel::update(unchanged)
+        .set((
+            credentials::data_key_id.eq(after.data_key.0),
+            credentials::sealed_value.eq(&after.sealed.0),
+        ))
+        .execute(connection)?;
+    Ok(changed)
 }
 
 /// All credentials of an owner, in the order of their IDs.

@@ -4,10 +4,33 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::audit_chain::Chain;
 use super::change;
 use super::connection::DatabaseConnection;
 use super::error::{Cause, JobError, StoreError};
+use crate::types::audit::AuditEntry;
 use crate::types::change::{CredentialChange, Told};
+
+/// What a job has to show for its work.
+pub struct Written<T> {
+    /// What the one who waits is told.
+    pub answer: T,
+    /// What those who follow the changes of credentials are told.
+    pub changes: Vec<CredentialChange>,
+    /// What is added to the audit log.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl<T> Written<T> {
+    /// An answer, and nothing else.
+    pub const fn new(answer: T) -> Self {
+        Self {
+            answer,
+            changes: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+}
 
 /// A job in the queue.
 pub trait Job: Send {
@@ -15,8 +38,8 @@ pub trait Job: Send {
     fn is_awaited(&self) -> bool;
     /// Whether its work changed what others follow.
     fn has_changes(&self) -> bool;
-    /// Does the work, and says what is to become of it.
-    fn run(&mut self, connection: &mut DatabaseConnection) -> Ran;
+    /// Does the work, adds what it records to the chain of the connection, and says what is to become of it.
+    fn run(&mut self, connection: &mut DatabaseConnection, chain: &mut Chain) -> Ran;
     /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
     fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>);
 }
@@ -48,7 +71,7 @@ pub enum End {
 /// A job that somebody waits for.
 pub struct WaitingJob<F, T, E> {
     work: F,
-    outcome: Option<Result<(T, Vec<CredentialChange>), E>>,
+    outcome: Option<Result<Written<T>, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
 
@@ -67,7 +90,7 @@ impl<F, T, E> WaitingJob<F, T, E> {
 
 impl<F, T, E> Job for WaitingJob<F, T, E>
 where
-    F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send,
+    F: Fn(&mut DatabaseConnection) -> Result<Written<T>, E> + Send,
     T: Send,
     E: JobError,
 {
@@ -76,16 +99,17 @@ where
     }
 
     fn has_changes(&self) -> bool {
-        matches!(&self.outcome, Some(Ok((_, changes))) if !changes.is_empty())
+        matches!(&self.outcome, Some(Ok(written)) if !written.changes.is_empty())
     }
 
-    fn run(&mut self, connection: &mut DatabaseConnection) -> Ran {
+    fn run(&mut self, connection: &mut DatabaseConnection, chain: &mut Chain) -> Ran {
         let outcome: Result<_, E> = catch_unwind(AssertUnwindSafe(|| {
-            let (value, changed) = (self.work)(connection)?;
+            let written = (self.work)(connection)?;
+            chain.append(connection, &written.entries)?;
             if let DatabaseConnection::Postgres(postgres) = connection {
-                change::notify(postgres, &changed)?;
+                change::notify(postgres, &written.changes)?;
             }
-            Ok((value, changed))
+            Ok(written)
         }))
         .unwrap_or_else(|_panic| Err(StoreError::Internal(Cause("a panic in a job")).into()));
         let ran = match &outcome {
@@ -102,20 +126,21 @@ where
             (_, End::Lost) => Err(StoreError::Unavailable.into()),
             // What failed by itself failed whether or not the others were committed.
             (Some(Err(error)), _) => Err(error),
-            (Some(Ok((value, _told))), End::SettledAndTold) => Ok(value),
+            (Some(Ok(written)), End::SettledAndTold) => Ok(written.answer),
             (outcome, End::NotCommitted(error)) => {
                 // A commit that failed may have come so far that its changes are there after all.
-                if outcome.is_some_and(|kept| kept.is_ok_and(|(_, changed)| !changed.is_empty())) {
+                if outcome.is_some_and(|kept| kept.is_ok_and(|written| !written.changes.is_empty()))
+                {
                     let _followers = changes.send(Told::Missed);
                 }
                 Err(error.into())
             }
-            (Some(Ok((value, changed))), End::Settled) => {
-                for change in changed {
+            (Some(Ok(written)), End::Settled) => {
+                for change in written.changes {
                     // Nobody follows: then nobody is told.
                     let _followers = changes.send(Told::Change(change));
                 }
-                Ok(value)
+                Ok(written.answer)
             }
             (None, End::Settled | End::SettledAndTold) => {
                 Err(StoreError::Internal(Cause("a job that was committed but never run")).into())

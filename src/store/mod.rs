@@ -4,6 +4,8 @@
 //! layer above, inside [`Store::read`] or [`Store::write`].
 
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_row;
 mod availability;
 pub mod backup;
 mod batch;
@@ -11,6 +13,7 @@ mod change;
 #[expect(missing_docs, reason = "what diesel derives has none")]
 pub mod connection;
 pub mod copy;
+mod copy_row;
 pub mod credential;
 pub mod credential_list;
 pub mod error;
@@ -38,16 +41,18 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
+use audit_chain::Signer;
 use availability::Availability;
 use connection::{Database, DatabaseConnection};
 use error::{JobError, StoreError};
+pub use job::Written;
 use name_sample::NameSample;
 use pool::ReadPool;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use writer::{Writer, WriterThreads};
 
-use crate::types::change::{CredentialChange, Told};
+use crate::types::change::Told;
 
 /// How long the check whether the database can be used may take.
 const USE_LIMIT: Duration = Duration::from_secs(2);
@@ -61,13 +66,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the writers and the read pool of a database that is migrated.
+    /// Starts the writers and the read pool of a database that is migrated. What they add to the audit log is authenticated by `signer`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be opened.
-    pub fn open(database: &Database) -> Result<(Self, StoreEnd), StoreError> {
+    pub fn open(database: &Database, signer: &Signer) -> Result<(Self, StoreEnd), StoreError> {
         let availability = Availability::default();
-        let (writer, threads) = Writer::start(database, &availability)?;
+        let (writer, threads) = Writer::start(database, &availability, signer)?;
         let store = Self {
             reads: ReadPool::new(database.clone(), availability),
             writer,
@@ -106,18 +111,19 @@ impl Store {
         E: JobError + 'static,
     {
         self.writer
-            .write(move |connection| Ok((work(connection)?, Vec::new())))
+            .write(move |connection| Ok(Written::new(work(connection)?)))
             .await
     }
 
-    /// As [`Self::write`]; the changes that `work` returns beside its answer are told to those who follow them once they are durable,
-    /// before this answers. The changes of one credential are told in the order in which they were made.
+    /// As [`Self::write`]; what `work` returns beside its answer is added to the audit log in the same transaction, and the changes are told
+    /// to those who follow them once they are durable, before this answers. The changes of one credential are told in the order in which
+    /// they were made.
     ///
     /// # Errors
     /// Those of [`Self::write`].
     pub async fn write_changes<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send + 'static,
+        F: Fn(&mut DatabaseConnection) -> Result<Written<T>, E> + Send + 'static,
         T: Send + 'static,
         E: JobError + 'static,
     {

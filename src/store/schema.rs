@@ -2,6 +2,24 @@
 //! migrated databases.
 
 diesel::table! {
+    audit_chains (chain) {
+        chain -> Integer,
+        chain_sequence -> BigInt,
+        mac -> Binary,
+        tag -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_checkpoints (chain) {
+        chain -> Integer,
+        chain_sequence -> BigInt,
+        mac -> Binary,
+        tag -> Binary,
+    }
+}
+
+diesel::table! {
     audit_events (id) {
         id -> Binary,
         occurred_at_us -> BigInt,
@@ -17,6 +35,13 @@ diesel::table! {
         consumer_external_id -> Nullable<Text>,
         consumer_name -> Nullable<Text>,
         request_id -> Text,
+        owner_id -> Nullable<Binary>,
+        reason -> Nullable<Text>,
+        times -> Integer,
+        heads -> Nullable<Binary>,
+        chain -> Integer,
+        chain_sequence -> BigInt,
+        mac -> Binary,
     }
 }
 
@@ -52,10 +77,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    data_key_copies (data_key_id, master_key_id) {
+        data_key_id -> Integer,
+        master_key_id -> Binary,
+        wrapped -> Binary,
+    }
+}
+
+diesel::table! {
     data_keys (id) {
         id -> Integer,
         purpose -> Text,
-        wrapped -> Binary,
+        state -> Text,
+        changed_at_us -> BigInt,
     }
 }
 
@@ -70,8 +104,20 @@ diesel::table! {
 diesel::table! {
     keyring (deployment_id) {
         deployment_id -> Binary,
-        master_key_id -> Binary,
+        format -> Integer,
+        primary_master_key_id -> Binary,
         generation -> Integer,
+        tag -> Binary,
+    }
+}
+
+diesel::table! {
+    master_key_slots (number) {
+        number -> Integer,
+        master_key_id -> Binary,
+        purpose -> Text,
+        generation -> Integer,
+        added_at_us -> BigInt,
         check_value -> Binary,
     }
 }
@@ -132,13 +178,17 @@ diesel::joinable!(credentials -> users (owner_id));
 diesel::joinable!(sessions -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    audit_chains,
+    audit_checkpoints,
     audit_events,
     credential_references,
     credentials,
+    data_key_copies,
     data_keys,
     deleted_credentials,
     keyring,
     login_codes,
+    master_key_slots,
     reference_progress,
     removed_users,
     sessions,

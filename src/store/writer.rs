@@ -12,15 +12,16 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
+use super::audit_chain::Signer;
 use super::availability::Availability;
 use super::batch::{Connections, run_alone, run_together};
 use super::connection::{Database, DatabaseConnection};
 use super::error::{JobError, StoreError};
-use super::job::{End, Job, WaitingJob};
+use super::job::{End, Job, WaitingJob, Written};
 use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
 use super::worker::{Turn, Workers};
-use crate::types::change::{CredentialChange, Told};
+use crate::types::change::Told;
 
 /// How many jobs wait at most; more are refused at once.
 pub const QUEUE_LIMIT_JOBS: usize = 1_024;
@@ -78,6 +79,7 @@ impl Writer {
     pub fn start(
         database: &Database,
         availability: &Availability,
+        signer: &Signer,
     ) -> Result<(Self, WriterThreads), StoreError> {
         let (queue, messages) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
         let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
@@ -96,6 +98,7 @@ impl Writer {
             changes: changes.clone(),
             availability: availability.clone(),
             listener: listener.as_ref().map(Listener::handle),
+            signer: Arc::clone(signer),
         };
         // A commit may hang while all else goes on, when it waits for a standby: other connections are not left for that.
         let workers = Workers::start(
@@ -124,14 +127,14 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction and answers when it is durable. An error of `work` undoes what it did, and nothing else.
-    /// The changes that it returns are told to those who follow them after the commit, and before this answers.
+    /// What it returns beside its answer is added to the audit log, and told to those who follow changes, as [`super::Store::write_changes`] has it.
     ///
     /// # Errors
     /// [`StoreError::Overloaded`] when the queue is full, [`StoreError::Unavailable`] when the transaction cannot begin or
     /// commit, and what `work` returns.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
-        F: Fn(&mut DatabaseConnection) -> Result<(T, Vec<CredentialChange>), E> + Send + 'static,
+        F: Fn(&mut DatabaseConnection) -> Result<Written<T>, E> + Send + 'static,
         T: Send + 'static,
         E: JobError + 'static,
     {
@@ -159,6 +162,7 @@ struct Writing {
     changes: broadcast::Sender<Told>,
     availability: Availability,
     listener: Option<ListenerHandle>,
+    signer: Signer,
 }
 
 impl Writing {
@@ -168,6 +172,7 @@ impl Writing {
             database: &self.database,
             availability: &self.availability,
             turn,
+            signer: &self.signer,
             kept: None,
         };
         while let Ok(Message::Job(first)) = self.messages.recv() {

@@ -29,11 +29,17 @@ pub enum AuditAction {
     ReferencesDeclared,
     /// A user was removed.
     UserDeleted,
+    /// Something was refused: a request, or a token. Where it happens often, it is counted.
+    AccessRefused,
+    /// A command changed the keyring.
+    KeyringChanged,
+    /// A command removed old events.
+    LogPruned,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::CredentialCreated,
         Self::CredentialRenamed,
         Self::CredentialRotated,
@@ -44,6 +50,9 @@ impl AuditAction {
         Self::CredentialResolveRefused,
         Self::ReferencesDeclared,
         Self::UserDeleted,
+        Self::AccessRefused,
+        Self::KeyringChanged,
+        Self::LogPruned,
     ];
 
     /// Whether it changed a credential: those who follow the changes are told of it.
@@ -73,6 +82,9 @@ impl AuditAction {
             Self::CredentialResolveRefused => "CREDENTIAL_RESOLVE_REFUSED",
             Self::ReferencesDeclared => "REFERENCES_DECLARED",
             Self::UserDeleted => "USER_DELETED",
+            Self::AccessRefused => "ACCESS_REFUSED",
+            Self::KeyringChanged => "KEYRING_CHANGED",
+            Self::LogPruned => "LOG_PRUNED",
         }
     }
 
@@ -110,6 +122,69 @@ pub struct AuditEvent {
     pub consumer: Option<Consumer>,
     /// The ID of the request.
     pub request_id: String,
+    /// The owner of the credential, as it is after what was done.
+    pub owner_id: Option<Id<User>>,
+    /// Why something was refused, or what was changed of the keyring or the log.
+    pub reason: Option<String>,
+    /// How often it happened.
+    pub times: i32,
+}
+
+/// What is added to the audit log.
+#[derive(Clone, Debug)]
+pub enum AuditEntry {
+    /// An event, which people can read.
+    Event(Box<AuditEvent>),
+    /// Where all chains of the log ended at a time.
+    Anchor {
+        /// Its ID.
+        id: Id<AuditEvent>,
+        /// The time.
+        at: Timestamp,
+        /// The ends.
+        heads: Vec<ChainPoint>,
+    },
+    /// What the log said of a credential before the events that said so were removed.
+    CarriedOver {
+        /// Its ID.
+        id: Id<AuditEvent>,
+        /// The time.
+        at: Timestamp,
+        /// What it said.
+        state: CredentialState,
+    },
+}
+
+/// The length of a message authentication code of the audit log, in bytes.
+pub const MAC_LENGTH_BYTES: usize = 32;
+
+/// Authenticates an event, and all that come before it in its chain.
+pub type Mac = [u8; MAC_LENGTH_BYTES];
+
+/// A place in a chain of the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainPoint {
+    /// The number of the chain.
+    pub chain: i32,
+    /// The number of the event in the chain, from 1; 0 before the first one.
+    pub sequence: i64,
+    /// What authenticates the event.
+    pub mac: Mac,
+}
+
+/// What the audit log says that a credential is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialState {
+    /// The credential.
+    pub credential_id: Id<Credential>,
+    /// Its name.
+    pub name: String,
+    /// The version of its value.
+    pub value_version: i32,
+    /// Its owner.
+    pub owner_id: Id<User>,
+    /// The event that says so.
+    pub event_id: Id<AuditEvent>,
 }
 
 /// Narrows a list of audit events.

@@ -130,13 +130,15 @@ async fn a_value_that_was_tampered_with_is_unreadable_and_the_refusal_is_in_the_
     let server = Server::start().await;
     let alice = server.editor("alice");
     let (first, second) = (alice.create("first").await, alice.create("second").await);
+    alice.create("untouched").await;
     let directory = server.stop().await;
     {
         use diesel::connection::SimpleConnection;
         let mut connection = database(&directory.path().join("data")).connect().unwrap();
         // Each value now lies in the other's row.
-        let swap = "CREATE TEMP TABLE swapped AS SELECT name, sealed_value FROM credentials;
-                    UPDATE credentials SET sealed_value = (SELECT s.sealed_value FROM swapped s WHERE s.name <> credentials.name);";
+        let swap = "CREATE TEMP TABLE swapped AS SELECT name, sealed_value FROM credentials WHERE name <> 'untouched';
+                    UPDATE credentials SET sealed_value = (SELECT s.sealed_value FROM swapped s WHERE s.name <> credentials.name)
+                    WHERE name <> 'untouched';";
         connection.batch_execute(swap).unwrap();
     }
     let server = Server::start_in(directory).await;

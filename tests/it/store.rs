@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use tempfile::TempDir;
 
-use crate::support::store::{check_jobs, check_migrations, known_columns, lines};
+use crate::support::store::{check_jobs, check_migrations, known_columns, lines, signer};
 
 fn migrated() -> (TempDir, Database) {
     let directory = TempDir::new().unwrap();
@@ -68,7 +68,7 @@ fn check_settings(connection: &mut DatabaseConnection) {
 }
 
 const OWNED: &str = "
-    INSERT INTO data_keys VALUES (1, 'VALUE', x'00');
+    INSERT INTO data_keys VALUES (1, 'VALUE', 'ACTIVE', 0);
     INSERT INTO users VALUES (zeroblob(16), 'i', 's', NULL, NULL, 's', 's', 0, 0);
     INSERT INTO credentials VALUES (NULL, zeroblob(16), 'n', 'n', zeroblob(16), 1, 0, 0, 0, 1, x'00');
     DELETE FROM users;";
@@ -89,7 +89,7 @@ fn check_cascade(connection: &mut DatabaseConnection) {
 #[tokio::test]
 async fn every_pooled_connection_and_the_writer_have_the_settings_and_the_cascade() {
     let (_directory, database) = migrated();
-    let (store, end) = Store::open(&database).unwrap();
+    let (store, end) = Store::open(&database, &signer()).unwrap();
     // Eight at once: each holds a connection of its own until all have one.
     let all_there = Arc::new(Barrier::new(8));
     // Only one connection can write at a time.
@@ -127,7 +127,7 @@ async fn a_job_that_fails_or_panics_undoes_itself_and_nothing_else() {
 #[tokio::test]
 async fn a_job_that_nobody_waits_for_any_more_is_not_done() {
     let (_directory, database) = migrated();
-    let (store, end) = Store::open(&database).unwrap();
+    let (store, end) = Store::open(&database, &signer()).unwrap();
     let writing = Arc::new(Barrier::new(2));
     let going_on = Arc::new(Barrier::new(2));
     let busy = {

@@ -41,6 +41,8 @@ mod http;
 #[path = "../it/input.rs"]
 mod input;
 mod instances;
+#[path = "../it/keyring.rs"]
+mod keyring;
 mod log;
 mod long_copy;
 #[path = "../it/mcp.rs"]
@@ -62,6 +64,8 @@ mod reference;
 mod requirement;
 #[path = "../it/resolve.rs"]
 mod resolve;
+#[path = "../it/rotation.rs"]
+mod rotation;
 #[path = "../it/run.rs"]
 mod run;
 #[path = "../it/search.rs"]

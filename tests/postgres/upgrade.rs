@@ -14,7 +14,7 @@ const NEWER: &str = "
     BEGIN;
     ALTER TABLE credentials ADD COLUMN description text;
     ALTER TABLE users ADD COLUMN locale text;
-    ALTER TABLE audit_events ADD COLUMN reason text;
+    ALTER TABLE audit_events ADD COLUMN note text;
     CREATE TABLE folders (id bytea NOT NULL PRIMARY KEY);
     INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999');
     COMMIT;

@@ -26,6 +26,15 @@ pub fn times(all: u32, over_postgres: u32) -> u32 {
     if is_shortened { over_postgres } else { all }
 }
 
+/// How often something is done that takes long: in CI all of it, elsewhere a part.
+pub fn times_in_ci(all: usize, elsewhere: usize) -> usize {
+    if std::env::var_os("CI").is_some() {
+        all
+    } else {
+        elsewhere
+    }
+}
+
 /// The URL of the database that belongs to a data directory; `None` for the file in it.
 pub fn url(data_directory: &Path) -> Option<String> {
     if !is_postgres() {

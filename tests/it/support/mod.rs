@@ -7,6 +7,7 @@ pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod hostile;
+pub mod keys;
 pub mod local;
 pub mod mcp;
 pub mod peer;

@@ -105,6 +105,12 @@ impl Server {
         self.directory.unwrap()
     }
 
+    /// Stops a server on a directory that outlives it, and waits until everything is on disk.
+    pub async fn end(mut self) {
+        self.stop.send(true).unwrap();
+        self.serving.take().unwrap().await.unwrap();
+    }
+
     /// Stops the server and starts another one on the same data.
     pub async fn restart(self) -> Self {
         let clock = self.clock.clone();

@@ -1,5 +1,6 @@
 //! What must hold of the store over either database.
 
+use credence::crypto::audit_key::{self, AuditSigner};
 use credence::store::Store;
 use credence::store::connection::{Database, DatabaseConnection};
 use credence::store::error::{Cause, StoreError};
@@ -10,6 +11,11 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::sql_types::Text;
 
 use super::database::bytes;
+
+/// What authenticates the audit log of a database that no server opens.
+pub fn signer() -> AuditSigner {
+    audit_key::signer([7; 32].into())
+}
 
 #[derive(QueryableByName)]
 struct Line {
@@ -29,7 +35,7 @@ pub fn lines(connection: &mut DatabaseConnection, query: &str) -> Vec<String> {
 
 /// Ninety jobs at once, of which a third fails and a third panics: what the others did stays.
 pub async fn check_jobs(database: &Database) {
-    let (store, end) = Store::open(database).unwrap();
+    let (store, end) = Store::open(database, &signer()).unwrap();
     let insert = |id: u8, outcome: fn() -> Result<(), StoreError>| {
         store.write(move |connection| {
             let id = bytes(&format!("{id:032x}"));

@@ -1,0 +1,86 @@
+//! `credence audit prune`.
+
+use clap::Args;
+use credence::data_directory::DataDirectory;
+use credence::domain::audit_prune::{begin_anew, prune};
+use credence::domain::audit_verification::Verification;
+use credence::domain::command_log::CommandLog;
+use credence::failure::Failure;
+use credence::keyring_start::store_failure;
+use credence::store::connection::Database;
+use credence::types::clock::{Clock, Timestamp};
+
+use super::{bar, check_failed, parse_time, signer, verify};
+use crate::command::keyring::KeyringSettings;
+use crate::command::tell;
+
+/// The arguments of `credence audit prune`.
+#[derive(Args)]
+pub struct PruneArguments {
+    /// Events before this time go: a day or a time (RFC 3339)
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = parse_time,
+        required_unless_present = "damaged"
+    )]
+    before: Option<Timestamp>,
+    /// Remove nothing, and let a log that does not verify go on from where it ends now, with credentials as they are. No server may run.
+    /// What was found stays to be seen with `credence audit export`
+    #[arg(long, conflicts_with = "before")]
+    damaged: bool,
+    #[command(flatten)]
+    settings: KeyringSettings,
+}
+
+/// Removes old events.
+pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let mut place = arguments.settings.open()?;
+    let signer = signer(&arguments.settings, &place)?;
+    let mut verification = Verification::default();
+    verify::verify(&mut place, &signer, &[], &mut verification)?;
+    let mut log = CommandLog::new(&clock);
+    let database = place.database.clone();
+    let failure = |error| store_failure(&database, error);
+    log.follow(&mut place.connection).map_err(failure)?;
+    let Some(before) = arguments.before else {
+        let _lock = match &place.database {
+            Database::Sqlite(_) => {
+                Some(DataDirectory::open(&arguments.settings.data.data_dir)?.lock()?)
+            }
+            Database::Postgres(_) => None,
+        };
+        let begun =
+            begin_anew(&mut place.connection, &signer, &mut log, &verification).map_err(failure)?;
+        tell(&format!(
+            "The audit log goes on from where it ends, with {} credentials as they are; there were {} findings.",
+            begun.credentials, verification.finding_count
+        ));
+        return Ok(());
+    };
+    if verification.finding_count > 0 {
+        return Err(check_failed(format!(
+            "the audit log does not verify, and nothing is removed: {} findings; `credence audit verify` shows them",
+            verification.finding_count
+        )));
+    }
+    let bar = bar("removing");
+    let pruned = prune(
+        &mut place.connection,
+        &signer,
+        &mut log,
+        &verification,
+        before,
+        &mut |count| bar.inc(count),
+    );
+    bar.finish_and_clear();
+    let pruned = pruned.map_err(failure)?;
+    tell(&format!(
+        "{} events from before {} are removed. What the log said of {} credentials is said again, and what is left verifies.",
+        pruned.events,
+        before.to_rfc3339(),
+        pruned.credentials
+    ));
+    Ok(())
+}

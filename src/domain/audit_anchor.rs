@@ -1,0 +1,175 @@
+//! Anchors: where all chains of the audit log end. They stand in the log itself, so that the chains hold each other, and in a second place,
+//! so that nobody can cut off all of them unnoticed.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use super::Domain;
+use super::error::Error;
+use crate::crypto::audit_key::{AuditSigner, audit_signer};
+use crate::store::Written;
+use crate::store::audit_chain::{StoredPoint, list_heads};
+use crate::store::error::StoreError;
+use crate::types::audit::{AuditEntry, ChainPoint, Mac};
+use crate::types::clock::Timestamp;
+
+/// After how many events an anchor is written.
+const ANCHOR_EVENTS: i64 = 1_000;
+/// After what time, when there is any event.
+const ANCHOR_INTERVAL: Duration = Duration::from_mins(1);
+
+const LINE_DOMAIN: &[u8] = b"credence/audit/anchor/v1";
+/// What a line begins with, whatever the log of a server has before it.
+const LINE_START: &str = "credence-anchor-1 ";
+
+/// What is remembered from one anchor to the next.
+#[derive(Default)]
+pub struct Anchoring {
+    /// How many events there were, and when.
+    last: Option<(i64, Instant)>,
+}
+
+impl Domain {
+    /// Writes an anchor, when it is time for one or `is_last`. Returns the line for the second place.
+    ///
+    /// # Errors
+    /// That it could not be done now: the next time it is.
+    pub async fn anchor(
+        &self,
+        anchoring: &mut Anchoring,
+        is_last: bool,
+    ) -> Result<Option<String>, Error> {
+        let keyring = self.keyring.present();
+        let signer = audit_signer(&keyring);
+        let present = event_count(&self.heads(&signer).await?);
+        let (before, at) = *anchoring.last.get_or_insert((0, Instant::now()));
+        let is_due = present - before >= ANCHOR_EVENTS || at.elapsed() >= ANCHOR_INTERVAL;
+        if present == before || !(is_due || is_last) {
+            return Ok(None);
+        }
+        let (ids, clock, inside) = (self.ids.clone(), self.clock.clone(), signer.clone());
+        self.store
+            .write_changes(move |connection| {
+                let heads = list_heads(connection, &inside)?;
+                let anchor = AuditEntry::Anchor {
+                    id: ids.next(),
+                    at: clock.now(),
+                    heads: heads.iter().map(|head| head.point).collect(),
+                };
+                Ok::<_, Error>(Written {
+                    answer: (),
+                    changes: Vec::new(),
+                    entries: vec![anchor],
+                })
+            })
+            .await?;
+        // With the anchor itself, and what has come since.
+        let heads = self.heads(&signer).await?;
+        anchoring.last = Some((event_count(&heads), Instant::now()));
+        let heads: Vec<ChainPoint> = heads.iter().map(|head| head.point).collect();
+        Ok(Some(line(
+            &signer,
+            keyring.deployment_id(),
+            self.clock.now(),
+            &heads,
+        )))
+    }
+
+    async fn heads(&self, signer: &AuditSigner) -> Result<Vec<StoredPoint>, StoreError> {
+        let signer = signer.clone();
+        self.store
+            .read(move |connection| list_heads(connection, &signer))
+            .await
+    }
+}
+
+fn event_count(heads: &[StoredPoint]) -> i64 {
+    heads.iter().map(|head| head.point.sequence).sum()
+}
+
+/// An anchor as a line of text: `credence-anchor-1`, the deployment, the time, the ends of the chains and what authenticates all of it.
+fn line(
+    signer: &AuditSigner,
+    deployment_id: &[u8; 16],
+    at: Timestamp,
+    heads: &[ChainPoint],
+) -> String {
+    let mut text = format!(
+        "{LINE_START}{:032x} {} ",
+        u128::from_be_bytes(*deployment_id),
+        at.to_rfc3339()
+    );
+    for (number, head) in heads.iter().enumerate() {
+        let separator = if number == 0 { "" } else { "," };
+        let _written = write!(text, "{separator}{}:{}:", head.chain, head.sequence);
+        push_hex(&mut text, &head.mac);
+    }
+    let tag = signer(&[LINE_DOMAIN, text.as_bytes()]);
+    text.push(' ');
+    push_hex(&mut text, &tag);
+    text
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _written = write!(text, "{byte:02x}");
+    }
+}
+
+/// A line of the second place, read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnchorLine {
+    /// It is no anchor, such as other lines of a server's log.
+    Other,
+    /// It is one, and not as it was written, or of another deployment.
+    Damaged,
+    /// The ends of the chains.
+    Heads(Vec<ChainPoint>),
+}
+
+/// Reads a line, wherever in it the anchor stands.
+#[must_use]
+pub fn parse_line(signer: &AuditSigner, deployment_id: &[u8; 16], line: &str) -> AnchorLine {
+    let Some(start) = line.find(LINE_START) else {
+        return AnchorLine::Other;
+    };
+    let text = line.get(start..).unwrap_or_default();
+    parse(signer, deployment_id, text).map_or(AnchorLine::Damaged, AnchorLine::Heads)
+}
+
+fn parse(signer: &AuditSigner, deployment_id: &[u8; 16], text: &str) -> Option<Vec<ChainPoint>> {
+    let mut words = text.split(' ');
+    let (_start, deployment, _at, heads) =
+        (words.next()?, words.next()?, words.next()?, words.next()?);
+    let last = words.next()?;
+    // In a log of JSON a quotation mark follows.
+    let tag = parse_mac(last.get(..64)?)?;
+    let signed_length = text.find(last)?.checked_sub(1)?;
+    let signed = text.get(..signed_length)?;
+    if signer(&[LINE_DOMAIN, signed.as_bytes()]) != tag
+        || deployment != format!("{:032x}", u128::from_be_bytes(*deployment_id))
+    {
+        return None;
+    }
+    heads.split(',').map(parse_head).collect()
+}
+
+fn parse_head(text: &str) -> Option<ChainPoint> {
+    let mut parts = text.split(':');
+    Some(ChainPoint {
+        chain: parts.next()?.parse().ok()?,
+        sequence: parts.next()?.parse().ok()?,
+        mac: parse_mac(parts.next()?)?,
+    })
+}
+
+fn parse_mac(text: &str) -> Option<Mac> {
+    let mut mac = Mac::default();
+    if text.len() != 2 * mac.len() || !text.is_ascii() {
+        return None;
+    }
+    for (number, byte) in mac.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * number..2 * number + 2)?, 16).ok()?;
+    }
+    Some(mac)
+}

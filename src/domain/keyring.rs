@@ -1,0 +1,179 @@
+//! The keyring while a server runs: it is changed by commands, and every server notices that without a restart.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::Domain;
+use super::credential_change::binding;
+use super::error::Error;
+use crate::crypto::keyring::{Keyring, KeyringError};
+use crate::crypto::wrapping::WrappingKey;
+use crate::store::connection::DatabaseConnection;
+use crate::store::error::{Cause, StoreError};
+use crate::store::{credential, keyring};
+use crate::types::credential::Credential;
+use crate::types::id::Id;
+use crate::types::keyring::{KeyState, StoredKeyring};
+use crate::types::secret::DataKeyId;
+
+/// How many values of a data key are tried at the start. Damaged rows keep nobody from the others: only when none at all opens are they not
+/// the values of this keyring.
+const SAMPLE_LIMIT_ROWS: i64 = 64;
+
+/// Reads the master keys anew from where they come from, and makes their wrapping keys; none when that fails.
+pub type MasterKeySource = Box<dyn Fn() -> Vec<WrappingKey> + Send + Sync>;
+
+/// The keyring as it is now.
+pub struct LiveKeyring {
+    present: RwLock<Arc<Keyring>>,
+    keys: RwLock<Arc<Vec<WrappingKey>>>,
+    source: MasterKeySource,
+    /// The generation of the keyring for which the keys were read again last.
+    read_for: Mutex<i32>,
+}
+
+impl LiveKeyring {
+    /// A keyring that was opened with some of these keys.
+    #[must_use]
+    pub fn new(opened: Keyring, keys: Vec<WrappingKey>, source: MasterKeySource) -> Self {
+        Self {
+            present: RwLock::new(Arc::new(opened)),
+            keys: RwLock::new(Arc::new(keys)),
+            source,
+            read_for: Mutex::new(0),
+        }
+    }
+
+    /// The keyring as this server knows it.
+    #[must_use]
+    pub fn present(&self) -> Arc<Keyring> {
+        let present = self.present.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&present)
+    }
+
+    /// The keyring as the database has it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when none of the keys that this server has opens it.
+    fn refresh(
+        &self,
+        connection: &mut DatabaseConnection,
+        read_again: bool,
+    ) -> Result<Arc<Keyring>, Error> {
+        let present = self.present();
+        // A keyring of an earlier generation was put back: what was destroyed is not to be used again.
+        if keyring::find_generation(connection)?
+            .is_none_or(|generation| generation <= present.generation())
+        {
+            return Ok(present);
+        }
+        let stored = keyring::find_keyring(connection)?.ok_or(StoreError::Unreadable)?;
+        let opened = self.open(&stored, read_again).map_err(|error| {
+            tracing::error!(
+                generation = stored.generation,
+                "the keyring was changed, and this server cannot open it: {error}"
+            );
+            Error::Internal(Cause("a keyring that this server cannot open"))
+        })?;
+        let opened = Arc::new(opened);
+        let mut place = self.present.write().unwrap_or_else(PoisonError::into_inner);
+        if place.generation() < opened.generation() {
+            tracing::info!(
+                generation = opened.generation(),
+                active_data_key = opened.active().0,
+                "the keyring was changed"
+            );
+            *place = Arc::clone(&opened);
+        }
+        Ok(Arc::clone(&place))
+    }
+
+    /// Opens the keyring with the keys that are there. When these are about to be replaced, or are already, they are read again from where
+    /// they come from: by requests once for each change of the keyring, since that may take long.
+    fn open(&self, stored: &StoredKeyring, read_again: bool) -> Result<Keyring, KeyringError> {
+        // Who comes while another one reads waits for what that finds.
+        let mut read_for = self.read_for.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
+        let has_primary = known.iter().any(|key| key.id() == stored.primary);
+        if has_primary || (*read_for == stored.generation && !read_again) {
+            return Keyring::open(stored, &known);
+        }
+        *read_for = stored.generation;
+        let keys = (self.source)();
+        let Ok(opened) = Keyring::open(stored, &keys) else {
+            // Those that were there at the start may still do.
+            return Keyring::open(stored, &known);
+        };
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(opened)
+    }
+
+    /// The keyring that has this data key, if any has: the one that this server knows, or the one that the database has.
+    ///
+    /// # Errors
+    /// Those of [`Self::refresh`].
+    pub(super) fn with_data_key(
+        &self,
+        connection: &mut DatabaseConnection,
+        id: DataKeyId,
+    ) -> Result<Arc<Keyring>, Error> {
+        let present = self.present();
+        if present.has_value_key(id) {
+            return Ok(present);
+        }
+        self.refresh(connection, false)
+    }
+
+    /// Looks whether what was just written was sealed with the active data key. When another one has taken its place meanwhile, all of it
+    /// is to be done again: a value must not be written under a key that is destroyed.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`] when it was not.
+    pub(super) fn check_active(
+        &self,
+        connection: &mut DatabaseConnection,
+        id: DataKeyId,
+    ) -> Result<(), Error> {
+        if keyring::find_key_state(connection, id)? == Some(KeyState::Active) {
+            return Ok(());
+        }
+        self.refresh(connection, false)?;
+        Err(Error::Overtaken)
+    }
+}
+
+impl Domain {
+    /// Takes over what commands have changed in the keyring.
+    ///
+    /// # Errors
+    /// That it could not be done now: the next time it is.
+    pub async fn refresh_keyring(&self) -> Result<(), Error> {
+        let keyring = Arc::clone(&self.keyring);
+        self.store
+            .read(move |connection| keyring.refresh(connection, true).map(|_keyring| ()))
+            .await
+    }
+}
+
+/// Whether values of this database open with its keyring: some of each data key are tried, as they are stored.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn fits_values(
+    connection: &mut DatabaseConnection,
+    opened: &Keyring,
+) -> Result<bool, StoreError> {
+    let mut has_values = false;
+    for id in opened.value_key_ids() {
+        let rows =
+            credential::list_values(connection, id, Id::<Credential>::NIL, SAMPLE_LIMIT_ROWS)?;
+        has_values |= !rows.is_empty();
+        let opens = rows.iter().any(|(credential, stored)| {
+            let value = opened.open_value(&stored.sealed, stored.data_key, &binding(credential));
+            value.is_ok()
+        });
+        if opens {
+            return Ok(true);
+        }
+    }
+    Ok(!has_values)
+}

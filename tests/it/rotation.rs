@@ -1,0 +1,412 @@
+//! Rotating data keys and master keys while servers run: no resolve fails, and nothing is left under the old key.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use credence::data_directory::write_secret_file;
+use credence::types::clock::Clock;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::client::{RESOLVE, ask};
+use crate::support::database::times_in_ci;
+use crate::support::keys::{add_credentials, change_keys, keys, new_key, status, stored_keyring};
+use crate::support::process::{Place, ServerProcess, stderr};
+use crate::support::store::lines;
+use crate::support::{Server, database, http_client, secret};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_server_meets_a_data_key_that_it_does_not_know_and_loads_it() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let (alice, runtime) = (server.editor("alice"), server.runtime());
+    let id = alice.create("before").await;
+    // Nobody is given the time to look: each is met by what is asked for next.
+    change_keys(&place, &["rotate", "--activate-after", "0s"]);
+    assert_eq!(
+        runtime.resolve(&id).await.field()["value"],
+        secret("before")
+    );
+    change_keys(&place, &["rotate", "--activate-after", "0s"]);
+    let created = alice.create("created").await;
+    change_keys(&place, &["rotate", "--activate-after", "0s"]);
+    let rename = json!({ "credentialId": id, "name": "renamed" });
+    let renamed = alice.mutate("updateCredential", rename).await;
+    assert_eq!(renamed.user_errors(), Vec::<String>::new());
+    for (id, name) in [(&id, "before"), (&created, "created")] {
+        assert_eq!(runtime.resolve(id).await.field()["value"], secret(name));
+    }
+    let shown = status(&place);
+    assert_eq!(shown["valuesUnderOldKeys"], 0);
+    let destroyed = shown["dataKeys"].as_array().unwrap();
+    let destroyed = destroyed.iter().filter(|key| key["state"] == "DESTROYED");
+    assert_eq!(destroyed.count(), 3);
+}
+
+#[tokio::test]
+async fn a_destroyed_data_key_is_in_no_file_of_the_database() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let alice = server.editor("alice");
+    let id = alice.create("kept").await;
+    let mut connection = database::database(&data).connect().unwrap();
+    let before = stored_keyring(&mut connection);
+    let wrapped = before.keys[0].copies[0].wrapped.clone();
+    let sealed = "SELECT lower(hex(sealed_value)) AS line FROM credentials";
+    let old_value = if database::is_postgres() {
+        lines(
+            &mut connection,
+            "SELECT encode(sealed_value, 'hex') AS line FROM credentials",
+        )
+    } else {
+        lines(&mut connection, sealed)
+    };
+    drop(connection);
+    change_keys(&place, &["rotate", "--activate-after", "0s"]);
+    let mut connection = database::database(&data).connect().unwrap();
+    let after = stored_keyring(&mut connection);
+    assert!(after.keys[0].copies.is_empty());
+    assert!(
+        after
+            .keys
+            .iter()
+            .all(|key| key.copies.iter().all(|copy| copy.wrapped != wrapped))
+    );
+    if !database::is_postgres() {
+        let old_value: Vec<u8> = (0..old_value[0].len() / 2)
+            .map(|place| u8::from_str_radix(&old_value[0][2 * place..2 * place + 2], 16).unwrap())
+            .collect();
+        for file in ["credence.db", "credence.db-wal"] {
+            let content = std::fs::read(data.join(file)).unwrap();
+            assert!(memchr::memmem::find(&content, &wrapped).is_none(), "{file}");
+            // The header is the same for all values of a key: what is behind it is not.
+            assert!(
+                memchr::memmem::find(&content, &old_value[7..]).is_none(),
+                "{file}"
+            );
+        }
+    }
+    assert_eq!(
+        server.runtime().resolve(&id).await.field()["value"],
+        secret("kept")
+    );
+}
+
+#[tokio::test]
+async fn values_that_do_not_open_keep_their_data_key_and_are_named() {
+    use diesel::connection::SimpleConnection;
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let alice = server.editor("alice");
+    let (damaged, whole) = (alice.create("damaged").await, alice.create("whole").await);
+    let damage = format!(
+        "UPDATE credentials SET sealed_value = {} WHERE name = 'damaged'",
+        database::bytes(&"43".repeat(80))
+    );
+    database::database(&data)
+        .connect()
+        .unwrap()
+        .batch_execute(&damage)
+        .unwrap();
+    let output = keys(&place, &["rotate", "--activate-after", "0s"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&damaged), "{}", stderr(&output));
+    assert!(!stderr(&output).contains(&whole), "{}", stderr(&output));
+    assert_eq!(status(&place)["valuesUnderOldKeys"], 1);
+    let mend = json!({ "credentialId": damaged, "value": secret("mended") });
+    let mended = alice.mutate("updateCredential", mend).await;
+    assert_eq!(mended.user_errors(), Vec::<String>::new());
+    let output = change_keys(&place, &["rotate", "--activate-after", "0s"]);
+    assert!(
+        stderr(&output).contains("broken off is finished"),
+        "{}",
+        stderr(&output)
+    );
+    let shown = status(&place);
+    assert_eq!(shown["valuesUnderOldKeys"], 0);
+    for (id, name) in [(&damaged, "mended"), (&whole, "whole")] {
+        assert_eq!(
+            server.runtime().resolve(id).await.field()["value"],
+            secret(name)
+        );
+    }
+}
+
+/// Somebody who resolves, all the time, and writes sometimes, of whom no request may fail.
+struct Load {
+    stop: Arc<AtomicBool>,
+    resolves: Arc<AtomicUsize>,
+    workers: Vec<tokio::task::JoinHandle<Vec<Duration>>>,
+}
+
+const UPDATE: &str = "mutation($id: ID!, $value: String!) { updateCredential(input: {credentialId: $id, value: $value}) { credential { valueVersion } userErrors { code } } }";
+
+impl Load {
+    /// Begins: each worker sends a request every 20 ms, to one server after the other.
+    fn begin(
+        place: &Place,
+        servers: &[String],
+        credentials: &[(String, String)],
+        workers: usize,
+    ) -> Self {
+        let (runtime, admin) = (
+            place.token("runtime", "runtime"),
+            place.token("alice", "admin"),
+        );
+        let stop = Arc::new(AtomicBool::new(false));
+        let resolves = Arc::new(AtomicUsize::new(0));
+        let workers = (0..workers)
+            .map(|worker| {
+                let (stop, resolves) = (Arc::clone(&stop), Arc::clone(&resolves));
+                let credentials = credentials.to_vec();
+                let (servers, runtime, admin) = (servers.to_vec(), runtime.clone(), admin.clone());
+                tokio::spawn(async move {
+                    let client = http_client();
+                    let mut took = Vec::new();
+                    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+                    for number in 0.. {
+                        ticks.tick().await;
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let place = (number * 7_919 + worker * 104_729) % credentials.len();
+                        let (id, name) = &credentials[place];
+                        let address = &servers[number % servers.len()];
+                        let post = async |token: &str, query: &str, variables: Value| -> Value {
+                            let request = client
+                                .post(format!("http://{address}/graphql"))
+                                .bearer_auth(token)
+                                .header("content-type", "application/json")
+                                .body(
+                                    json!({ "query": query, "variables": variables }).to_string(),
+                                );
+                            let bytes = request.send().await.unwrap().bytes().await.unwrap();
+                            serde_json::from_slice(&bytes).unwrap()
+                        };
+                        // A write now and then: it is sealed under whichever key is active.
+                        if number % 10 == 9 {
+                            let variables = json!({ "id": id, "value": secret(name) });
+                            let answer = post(&admin, UPDATE, variables).await;
+                            assert_eq!(answer.get("errors"), None, "{answer}");
+                            continue;
+                        }
+                        let began_at = Instant::now();
+                        let answer = post(&runtime, RESOLVE, json!({ "id": id })).await;
+                        took.push(began_at.elapsed());
+                        let value = &answer["data"]["resolveCredential"]["value"];
+                        assert_eq!(*value, secret(name), "{answer}");
+                        resolves.fetch_add(1, Ordering::Relaxed);
+                    }
+                    took
+                })
+            })
+            .collect();
+        Self {
+            stop,
+            resolves,
+            workers,
+        }
+    }
+
+    /// Ends, and says how long 99 of 100 resolves took at most, in milliseconds.
+    async fn end(self) -> (usize, f64) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut took = Vec::new();
+        for worker in self.workers {
+            took.extend(worker.await.unwrap());
+        }
+        took.sort();
+        let at_99 = took[took.len() * 99 / 100];
+        (
+            self.resolves.load(Ordering::Relaxed),
+            at_99.as_secs_f64() * 1_000.0,
+        )
+    }
+}
+
+/// Starts a rotation, and kills it in the middle of what it does.
+fn kill_in_the_middle(place: &Place, arguments: &[&str], after: Duration) {
+    let words = [&["keys", "rotate", "--activate-after", "0s"], arguments].concat();
+    let mut command = place.command(&words);
+    let mut child: Child = command.stderr(Stdio::null()).spawn().unwrap();
+    thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Rotations of both kinds under load, with kills in between. Of SQLite there is one server, of PostgreSQL there are three.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_under_the_old_key() {
+    let rows = times_in_ci(100_000, 4_000);
+    let (rounds, kills) = (times_in_ci(10, 2), times_in_ci(5, 4));
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let (mut master, _) = new_key(directory.path(), "0.key");
+    let server_file = directory.path().join("server.key");
+    std::fs::copy(&master, &server_file).unwrap();
+    let arguments = ["--master-key-file", text(&server_file)];
+    let count = if database::is_postgres() { 3 } else { 1 };
+    let servers: Vec<ServerProcess> = (0..count)
+        .map(|_| place.serve(Stdio::null(), &arguments))
+        .collect();
+    let admin = place.token("alice", "admin");
+    let owner = ask(&servers[0], &admin, "{ viewer { id } }", json!({})).await;
+    let owner = owner["id"].as_str().unwrap().to_owned();
+    let added = {
+        let (database, master) = (database::database(&data), master.clone());
+        let adding = move || add_credentials(&database, &master, &owner, rows);
+        tokio::task::spawn_blocking(adding).await.unwrap()
+    };
+    let addresses: Vec<String> = servers
+        .iter()
+        .map(|server| server.address.clone())
+        .collect();
+
+    // What resolves take when nothing is rotated.
+    let load = Load::begin(&place, &addresses, &added, 4);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (_, quiet_ms) = load.end().await;
+
+    let load = Load::begin(&place, &addresses, &added, 4);
+    let began_at = Instant::now();
+    for round in 1..=rounds {
+        let current = master.clone();
+        let rotating = {
+            let place = Place {
+                data: place.data.clone(),
+                url: place.url.clone(),
+            };
+            let current = current.clone();
+            move || {
+                let with = ["--master-key-file", text(&current)];
+                for kill in 0..kills {
+                    let millis = 30 + (kill * 97 + round * 31) % 400;
+                    kill_in_the_middle(
+                        &place,
+                        &with,
+                        Duration::from_millis(u64::try_from(millis).unwrap()),
+                    );
+                }
+                change_keys(
+                    &place,
+                    &[&["rotate", "--activate-after", "0s"], with.as_slice()].concat(),
+                );
+            }
+        };
+        tokio::task::spawn_blocking(rotating).await.unwrap();
+        master = tokio::task::spawn_blocking({
+            let place = Place {
+                data: place.data.clone(),
+                url: place.url.clone(),
+            };
+            let (directory, server_file) = (directory.path().to_owned(), server_file.clone());
+            move || replace_master_key(&place, &directory, &server_file, &current, round)
+        })
+        .await
+        .unwrap();
+    }
+    let took = began_at.elapsed();
+    let (resolves, busy_ms) = load.end().await;
+
+    let output = change_keys(
+        &place,
+        &["status", "--json", "--master-key-file", text(&master)],
+    );
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["valuesUnderOldKeys"], 0);
+    let query = "SELECT CAST(count(DISTINCT data_key_id) AS text) AS line FROM credentials";
+    let mut connection = database::database(&data).connect().unwrap();
+    assert_eq!(lines(&mut connection, query), ["1"]);
+    let states: Vec<&str> = shown["dataKeys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|key| key["purpose"] == "VALUE")
+        .map(|key| key["state"].as_str().unwrap())
+        .collect();
+    assert!(states.len() > rounds, "{states:?}");
+    assert_eq!(states.iter().filter(|state| **state == "ACTIVE").count(), 1);
+    assert_eq!(
+        states.iter().filter(|state| **state == "DESTROYED").count(),
+        states.len() - 1
+    );
+    println!(
+        "{rounds} rotations of each kind over {rows} values, {} kills, {took:.1?}: {resolves} resolves, none failed; 99 of 100 within \
+         {busy_ms:.1} ms, {quiet_ms:.1} ms when nothing is rotated",
+        rounds * kills
+    );
+    // The scheduler of a shared machine has its part in both.
+    assert!(
+        busy_ms <= 2.0 * quiet_ms + 50.0,
+        "{busy_ms} ms, {quiet_ms} ms"
+    );
+
+    drop(servers);
+    for old in 0..rounds {
+        let old = directory.path().join(format!("{old}.key"));
+        let fixed = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--master-key-file",
+            text(&old),
+        ];
+        let output = place.command(&fixed).output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    }
+    let server = place.serve(Stdio::null(), &["--master-key-file", text(&master)]);
+    let runtime = place.token("runtime", "runtime");
+    for (id, name) in added.iter().step_by(added.len() / 100) {
+        let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
+        assert_eq!(resolved["value"], secret(name));
+    }
+}
+
+/// Replaces the master key, as `credence keys --help` says. Servers read the file of their keys again when they need to.
+fn replace_master_key(
+    place: &Place,
+    directory: &Path,
+    server_file: &Path,
+    old: &Path,
+    round: usize,
+) -> PathBuf {
+    let (new, new_id) = new_key(directory, &format!("{round}.key"));
+    let old_id = {
+        let text = std::fs::read_to_string(old).unwrap();
+        credence::crypto::master_key::MasterKey::parse(&text)
+            .unwrap()
+            .id()
+            .to_string()
+    };
+    change_keys(
+        place,
+        &["add-slot", text(&new), "--master-key-file", text(old)],
+    );
+    let both = [std::fs::read(old).unwrap(), std::fs::read(&new).unwrap()].concat();
+    // A server that reads it meanwhile finds the one or the other.
+    let next = server_file.with_extension("next");
+    write_secret_file(&next, &both).unwrap();
+    std::fs::rename(&next, server_file).unwrap();
+    let both = format!("{},{}", text(old), text(&new));
+    change_keys(place, &["promote", &new_id, "--master-key-file", &both]);
+    change_keys(
+        place,
+        &["drop-slot", &old_id, "--master-key-file", text(&new)],
+    );
+    new
+}
