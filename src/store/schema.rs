@@ -112,17 +112,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    master_key_slots (number) {
-        number -> Integer,
-        master_key_id -> Binary,
-        purpose -> Text,
-        generation -> Integer,
-        added_at_us -> BigInt,
-        check_value -> Binary,
-    }
-}
-
-diesel::table! {
     login_codes (code_hash) {
         code_hash -> Binary,
         subject -> Text,
@@ -130,6 +119,17 @@ diesel::table! {
         created_at_us -> BigInt,
         ends_at_us -> BigInt,
         mac -> Binary,
+    }
+}
+
+diesel::table! {
+    master_key_slots (number) {
+        number -> Integer,
+        master_key_id -> Binary,
+        purpose -> Text,
+        generation -> Integer,
+        added_at_us -> BigInt,
+        check_value -> Binary,
     }
 }
 
