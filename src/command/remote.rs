@@ -2,6 +2,7 @@
 
 use std::env;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -78,7 +79,7 @@ impl RemoteArguments {
         let mut settings = ClientSettings::new(url.clone(), token);
         if let Some(path) = &self.ca_file {
             let certificates = read_certificate_file(path);
-            let certificates = certificates.map_err(|failure| of_option("--ca-file", failure))?;
+            let certificates = certificates.map_err(|failure| of_option("--ca-file", &failure))?;
             settings.authorities = Authorities::Pem(certificates);
         }
         let client = Client::new(settings).map_err(|problem| match &self.ca_file {
@@ -93,7 +94,7 @@ impl RemoteArguments {
     fn token(&self, url: &ServerUrl, scope: Scope) -> Result<Token, Failure> {
         if let Some(path) = &self.token_file {
             let bytes = read_secret_file(path);
-            let bytes = bytes.map_err(|failure| of_option("--token-file", failure))?;
+            let bytes = bytes.map_err(|failure| of_option("--token-file", &failure))?;
             let token = std::str::from_utf8(&bytes).map_err(|_malformed| SettingsProblem::NoToken);
             return token
                 .and_then(Token::parse)
@@ -138,19 +139,22 @@ impl RemoteArguments {
 
     /// The data directory of a server in local mode, or why it is none.
     fn data_directory(&self) -> Result<DataDirectory, &'static str> {
-        const UNREADABLE: &str = "cannot be read by this user";
+        const MISSING: &str = "does not exist";
+        let why = |error: std::io::Error| match error.kind() {
+            ErrorKind::PermissionDenied => "cannot be read by this user",
+            _ => MISSING,
+        };
         let path = &self.data.data_dir;
-        if !path.try_exists().map_err(|_denied| UNREADABLE)? {
-            return Err("does not exist");
+        if !path.try_exists().map_err(why)? {
+            return Err(MISSING);
         }
         let directory = DataDirectory::open(path).map_err(|_failure| "is no directory")?;
-        match directory.signing_key().try_exists() {
-            Ok(true) => Ok(directory),
-            Ok(false) => Err(
-                "has no key that signs tokens: its server was never started in local mode, and takes those of its issuer",
-            ),
-            Err(_denied) => Err(UNREADABLE),
+        if directory.signing_key().try_exists().map_err(why)? {
+            return Ok(directory);
         }
+        Err(
+            "has no key that signs tokens: its server was never started in local mode, and takes those of its issuer",
+        )
     }
 }
 
@@ -161,7 +165,7 @@ fn no_token(url: &ServerUrl, elsewhere: &str) -> Failure {
     ))
 }
 
-fn of_option(option: &str, failure: Failure) -> Failure {
+fn of_option(option: &str, failure: &Failure) -> Failure {
     Failure::new(failure.kind, format!("{option}: {failure}"))
 }
 

@@ -72,6 +72,31 @@ async fn a_consumer_that_is_left_out_is_told_and_keeps_no_other_one_from_being_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_the_server_refuses_is_told_and_keeps_no_other_one_from_being_declared() {
+    let local = Local::start();
+    let mut servers = String::new();
+    let mut last = String::new();
+    // One more than a consumer may declare. Without names, all of them are the consumer of their host.
+    for number in 0..=100 {
+        last = local.create(&format!("n{number}"), "v").await;
+        servers += &format!("- {{url: 'https://crm.example.com', credential: {last}}}\n");
+    }
+    write(&local, "a.yaml", &servers);
+    write(&local, "b.yaml", &workflow(&last));
+    let output = declare(&local, &["--json", "a.yaml", "b.yaml"]);
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert_eq!(report["declaredConsumers"], 1);
+    let omitted = &report["omittedConsumers"];
+    assert_eq!(omitted[0]["consumer"], "a.yaml#crm.example.com");
+    assert_eq!(omitted.as_array().unwrap().len(), 1);
+    assert_eq!(
+        declared(&local, &last).await,
+        ["AI_MODEL_BINDING b.yaml#primary_model model primary_model"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_servers_of_an_interface_are_no_mcp_servers_unless_they_say_so() {
     let local = Local::start();
     let id = local.create("live", "v").await;

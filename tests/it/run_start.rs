@@ -122,5 +122,6 @@ fn a_data_directory_without_a_key_is_told_from_none() {
     };
     assert!(start(&missing).contains("missing does not exist)"));
     assert!(start(&file).contains("file is no directory)"));
+    assert!(start(&file.join("below")).contains("below does not exist)"));
     assert!(start(&empty).contains("empty has no key that signs tokens"));
 }

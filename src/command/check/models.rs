@@ -29,12 +29,12 @@ pub fn models(root: Node<'_>, uses: &mut Vec<Use>) {
             // It may be a part of the definition above.
             None => {
                 let slipped = misplaced::within(def, &format!("defs.{name}"));
-                uses.extend(slipped.map(|found| Use::misplaced(None, found)));
+                uses.extend(slipped.map(|found| Use::misplaced(None, &found)));
             }
         }
     }
     let slipped = misplaced::beside(defs, "defs");
-    uses.extend(slipped.map(|found| Use::misplaced(None, found)));
+    uses.extend(slipped.map(|found| Use::misplaced(None, &found)));
 }
 
 fn model(name: &str, def: Node<'_>, uses: &mut Vec<Use>) {
@@ -53,5 +53,5 @@ fn model(name: &str, def: Node<'_>, uses: &mut Vec<Use>) {
     });
     let right = format!("{path}.settings.api_key");
     let slipped = misplaced::within(def, &path).filter(|found| found.path != right);
-    uses.extend(slipped.map(|found| Use::misplaced(Some(&referrer), found)));
+    uses.extend(slipped.map(|found| Use::misplaced(Some(&referrer), &found)));
 }

@@ -103,7 +103,9 @@ impl Reading {
 
     /// Gives the document up. Of several reasons the first one is told.
     fn fail(&mut self, place: Place, reason: Reason) {
-        if !self.is_broken {
+        // The parser looks ahead, and may meet the same one from the document before and from its own.
+        let is_told = self.problems.last().is_some_and(|last| last.place == place);
+        if !self.is_broken && !is_told {
             self.problems.push(Problem { place, reason });
         }
         self.is_broken = true;
@@ -236,7 +238,7 @@ impl Reading {
     }
 }
 
-impl<'a> Part<'a> {
+impl Part<'_> {
     fn place(self, marker: &Marker) -> Place {
         Place {
             line: self.lines_above + marker.line(),

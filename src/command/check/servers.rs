@@ -46,7 +46,7 @@ pub fn servers(list: Node<'_>, path: &str, is_one: fn(Node<'_>) -> bool, uses: &
         );
     }
     let slipped = misplaced::beside(list, path);
-    uses.extend(slipped.map(|found| Use::misplaced(None, found)));
+    uses.extend(slipped.map(|found| Use::misplaced(None, &found)));
     for (index, item) in list.items().into_iter().flatten().enumerate() {
         if is_one(item) {
             server(
@@ -77,7 +77,7 @@ pub fn is_server(entry: Node<'_>) -> bool {
 }
 
 /// What stands under the keys of the ID.
-fn credentials<'a>(entry: Node<'a>) -> impl Iterator<Item = (&'static str, Node<'a>)> {
+fn credentials(entry: Node<'_>) -> impl Iterator<Item = (&'static str, Node<'_>)> {
     CREDENTIAL_KEYS
         .into_iter()
         .filter_map(move |key| Some((key, entry.get(key)?)))

@@ -69,7 +69,7 @@ pub enum What {
 
 impl Use {
     /// What stands in a place where nobody looks for it.
-    pub fn misplaced(referrer: Option<&Referrer>, found: Misplaced) -> Self {
+    pub fn misplaced(referrer: Option<&Referrer>, found: &Misplaced) -> Self {
         Self {
             referrer: referrer.cloned(),
             path: visible(&found.path),
@@ -119,7 +119,7 @@ fn lists(node: Node<'_>, above: &str, uses: &mut Vec<Use>) {
         }
     }
     let slipped = misplaced::beside(node, above.trim_end_matches('.'));
-    uses.extend(slipped.map(|found| Use::misplaced(None, found)));
+    uses.extend(slipped.map(|found| Use::misplaced(None, &found)));
 }
 
 /// Whether all that stands in a mapping are MCP servers, and keys that slipped out of them.
