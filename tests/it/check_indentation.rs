@@ -109,6 +109,7 @@ async fn what_is_called_as_credentials_are_and_is_none_is_clean() {
     for content in [
         "mcpServers: {m: {command: x, env: {API_KEY: '${KEY}', CREDENTIAL: ''}}}",
         "mcpServers: {m: {url: u, headers: {apikey: '{{ key }}'}}}",
+        "mcpServers: {m: {url: u, headers: {X-Author: Ada}}}",
         "defs: {m: {kind: model, settings: {api_key: , api_key_env: NAME}, credential: }}",
         "defs: {m: {kind: task, inputs: {credential: a text}}}",
         "defs:\n",

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::run::{assert_refused, run_in};
 use crate::support::local::Local;
-use crate::support::process::{credence, run, stderr};
+use crate::support::process::{credence, run, stderr, stdout};
 use crate::support::{MARKER, secret};
 
 #[tokio::test]
@@ -28,6 +28,18 @@ async fn a_command_that_is_not_there_resolves_nothing() {
     let query = "{ auditEvents(filter: {actions: [CREDENTIAL_RESOLVED]}) { nodes { id } } }";
     let events = local.ask(query, json!(null)).await;
     assert_eq!(events["nodes"], json!([]));
+}
+
+#[tokio::test]
+async fn a_command_is_looked_for_where_a_credential_says() {
+    let local = Local::start();
+    let tool = local.directory.path().join("a-tool-of-this-test");
+    std::fs::write(&tool, "#!/bin/sh\necho started\n").unwrap();
+    std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o700)).unwrap();
+    let path = local.directory.path().to_str().unwrap();
+    local.create("path", path).await;
+    let output = run_in(&local, &["--env", "PATH=path", "--", "a-tool-of-this-test"]);
+    assert_eq!(stdout(&output), "started\n", "{}", stderr(&output));
 }
 
 #[tokio::test]

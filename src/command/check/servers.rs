@@ -153,15 +153,19 @@ fn slipped(entry: Node<'_>) -> impl Iterator<Item = Misplaced> {
 /// The headers whose values may be secrets, but for those that have the name of a credential: they slipped.
 fn secret_headers(entry: Node<'_>) -> impl Iterator<Item = (&str, Node<'_>)> {
     let headers = entry.get("headers").and_then(Node::entries);
-    headers
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(header, value)| {
-            let header = header.to_lowercase();
-            SECRET_WORDS.iter().any(|word| header.contains(word))
-                && !misplaced::is_credential_key(&header)
-                && value.text().is_some_and(|text| !is_computed(text))
-        })
+    let headers = headers.unwrap_or_default().into_iter();
+    headers.filter(|(header, value)| {
+        is_secret(header)
+            && !misplaced::is_credential_key(header)
+            && value.text().is_some_and(|text| !is_computed(text))
+    })
+}
+
+/// Whether a header is called as those are that secrets stand in. An author is none.
+fn is_secret(header: &str) -> bool {
+    let header = header.to_lowercase();
+    let mut parts = header.split(['-', '_']).filter(|part| *part != "author");
+    parts.any(|part| SECRET_WORDS.iter().any(|word| part.contains(word)))
 }
 
 /// What that is in an entry of a server over stdio, which takes no credential and no header.
