@@ -14,6 +14,8 @@ use crate::failure::{Failure, FailureKind};
 
 /// The largest key file, in bytes: a key set of fifty keys has room in it.
 const KEY_FILE_LIMIT_BYTES: u64 = 256 * 1024;
+/// The largest file of certificates, in bytes: all those that a system trusts have room in it.
+const CERTIFICATE_FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 
 /// The name of the database file in a data directory.
 pub const DATABASE_FILE: &str = "credence.db";
@@ -146,7 +148,7 @@ pub struct DataDirectoryLock {
 /// # Errors
 /// [`FailureKind::Configuration`] when it is missing, not a file, too large, another user's, or readable by others.
 pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let file = open_key_file(path)?;
+    let file = open_file(path, KEY_FILE_LIMIT_BYTES)?;
     let metadata = file
         .metadata()
         .map_err(|error| Failure::file(path, "read", &error))?;
@@ -163,7 +165,7 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
             path.display()
         )));
     }
-    read_all(path, file)
+    read_all(path, file, KEY_FILE_LIMIT_BYTES)
 }
 
 /// Reads a file with public keys in it.
@@ -171,7 +173,17 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 /// # Errors
 /// [`FailureKind::Configuration`] when it is missing, not a file, or too large.
 pub fn read_key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_all(path, open_key_file(path)?)
+    let limit = KEY_FILE_LIMIT_BYTES;
+    read_all(path, open_file(path, limit)?, limit)
+}
+
+/// Reads a file of certificates.
+///
+/// # Errors
+/// [`FailureKind::Configuration`] when it is missing, not a file, or has more than 1 MiB.
+pub fn read_certificate_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limit = CERTIFICATE_FILE_LIMIT_BYTES;
+    Ok(read_all(path, open_file(path, limit)?, limit)?.to_vec())
 }
 
 /// Makes a master key, in a new file.
@@ -253,9 +265,9 @@ fn new_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn open_key_file(path: &Path) -> Result<File, Failure> {
+fn open_file(path: &Path, limit_bytes: u64) -> Result<File, Failure> {
     let configuration =
-        |what: &str| Failure::configuration(format!("the key file {} {what}", path.display()));
+        |what: &str| Failure::configuration(format!("the file {} {what}", path.display()));
     // Without waiting: opening a pipe would wait for somebody who writes into it.
     let opened = OpenOptions::new()
         .read(true)
@@ -267,20 +279,21 @@ fn open_key_file(path: &Path) -> Result<File, Failure> {
     })?;
     match file.metadata() {
         Ok(metadata) if !metadata.is_file() => Err(configuration("is no regular file")),
-        Ok(metadata) if metadata.len() > KEY_FILE_LIMIT_BYTES => {
-            Err(configuration("is larger than 256 KiB"))
+        Ok(metadata) if metadata.len() > limit_bytes => {
+            let limit_kib = limit_bytes / 1024;
+            Err(configuration(&format!("is larger than {limit_kib} KiB")))
         }
         Ok(_) => Ok(file),
         Err(error) => Err(Failure::file(path, "read", &error)),
     }
 }
 
-fn read_all(path: &Path, file: File) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn read_all(path: &Path, file: File, limit_bytes: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // With room for all of it, so that no copy of a part stays behind.
     let length = file.metadata().map_or(0, |metadata| metadata.len());
-    let capacity = usize::try_from(length.min(KEY_FILE_LIMIT_BYTES)).unwrap_or_default();
+    let capacity = usize::try_from(length.min(limit_bytes)).unwrap_or_default();
     let mut content = Zeroizing::new(Vec::with_capacity(capacity.saturating_add(1)));
-    file.take(KEY_FILE_LIMIT_BYTES)
+    file.take(limit_bytes)
         .read_to_end(&mut content)
         .map_err(|error| Failure::file(path, "read", &error))?;
     Ok(content)

@@ -25,8 +25,11 @@ fn main() -> ExitCode {
             } else {
                 0
             };
-            // When not even this can be written, there is nobody to tell.
-            let _printed = error.print();
+            match command::misunderstood(&error) {
+                Some(told) => command::tell(&format!("credence: {told}")),
+                // When not even this can be written, there is nobody to tell.
+                None => drop(error.print()),
+            }
             return ExitCode::from(code);
         }
     };

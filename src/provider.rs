@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::config::ServeSettings;
 use crate::crypto::id_token::IdTokenRules;
-use crate::data_directory::{read_key_file, read_secret_file};
+use crate::data_directory::{read_certificate_file, read_secret_file};
 use crate::failure::Failure;
 use crate::http::oidc::CALLBACK;
 use crate::http::oidc_provider::{Provider, ProviderSettings};
@@ -52,7 +52,7 @@ pub fn connect(settings: &ServeSettings, public: &PublicUrls) -> Result<Option<P
         None => None,
     };
     let authorities = match &sign_in.oidc_ca_file {
-        Some(path) => Some(read_key_file(path)?.to_vec()),
+        Some(path) => Some(read_certificate_file(path)?),
         None => None,
     };
     let provider = Provider::new(ProviderSettings {

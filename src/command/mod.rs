@@ -9,6 +9,8 @@ mod keyring;
 mod keys;
 mod login_link;
 mod migrate;
+mod misunderstood;
+mod program;
 mod remote;
 mod run;
 mod schema;
@@ -25,6 +27,8 @@ use credence::config::{LogSettings, ServeSettings};
 use credence::failure::{Failure, FailureKind};
 
 use crate::hardening::Inherited;
+
+pub use misunderstood::misunderstood;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 stopped by a second signal, or a check has findings; 64 usage; 69 the database \
                           or the server cannot be reached; 70 a fault of the program; 74 input or output; 75 another \

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,7 +12,7 @@ use credence::client::{
 };
 use credence::config::DataSettings;
 use credence::crypto::local_token::LocalGrant;
-use credence::data_directory::{DataDirectory, read_key_file, read_secret_file};
+use credence::data_directory::{DataDirectory, read_certificate_file, read_secret_file};
 use credence::failure::{Failure, FailureKind};
 use credence::local_mode::issue_token;
 use credence::types::clock::Clock;
@@ -42,7 +43,7 @@ pub struct RemoteArguments {
     /// without that, in local mode, the command signs one for a minute with the key of --data-dir
     #[arg(long, env = "CREDENCE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The certificates (PEM) of the authorities that vouch for the server, in place of those that the system trusts
+    /// The certificates (PEM, at most 1 MiB) of the authorities that vouch for the server, in place of those that the system trusts
     #[arg(long, env = "CREDENCE_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// The `aud` claim of the command's own token, as the server is configured
@@ -77,7 +78,9 @@ impl RemoteArguments {
         let token = TokenSource::fixed(self.token(&url, scope)?);
         let mut settings = ClientSettings::new(url.clone(), token);
         if let Some(path) = &self.ca_file {
-            settings.authorities = Authorities::Pem(read_key_file(path)?.to_vec());
+            let certificates = read_certificate_file(path);
+            let certificates = certificates.map_err(|failure| of_option("--ca-file", &failure))?;
+            settings.authorities = Authorities::Pem(certificates);
         }
         let client = Client::new(settings).map_err(|problem| match &self.ca_file {
             Some(path) => wrong_file(path, problem),
@@ -90,7 +93,8 @@ impl RemoteArguments {
 
     fn token(&self, url: &ServerUrl, scope: Scope) -> Result<Token, Failure> {
         if let Some(path) = &self.token_file {
-            let bytes = read_secret_file(path)?;
+            let bytes = read_secret_file(path);
+            let bytes = bytes.map_err(|failure| of_option("--token-file", &failure))?;
             let token = std::str::from_utf8(&bytes).map_err(|_malformed| SettingsProblem::NoToken);
             return token
                 .and_then(Token::parse)
@@ -109,12 +113,17 @@ impl RemoteArguments {
 
     /// A token that is signed with the key of the data directory, and sent to no other machine.
     fn local_token(&self, url: &ServerUrl, scope: Scope) -> Result<Token, Failure> {
-        let directory = DataDirectory::open(&self.data.data_dir)
-            .ok()
-            .filter(|directory| directory.signing_key().exists());
-        let (Some(directory), true) = (directory, url.is_loopback()) else {
-            return Err(self.no_token(url));
-        };
+        if !url.is_loopback() {
+            return Err(no_token(url, ""));
+        }
+        let directory = self.data_directory();
+        let directory = directory.map_err(|why| {
+            let path = self.data.data_dir.display();
+            let elsewhere = format!(
+                "; or, if the server runs in local mode, name its data directory with --data-dir ({path} {why})"
+            );
+            no_token(url, &elsewhere)
+        })?;
         let grant = LocalGrant {
             subject: &operator(),
             scopes: [scope].into_iter().collect(),
@@ -128,20 +137,36 @@ impl RemoteArguments {
         })
     }
 
-    fn no_token(&self, url: &ServerUrl) -> Failure {
-        let elsewhere = if url.is_loopback() {
-            format!(
-                "; or, if the server runs in local mode, name its data directory with --data-dir ({} is none)",
-                self.data.data_dir.display()
-            )
-        } else {
-            String::new()
+    /// The data directory of a server in local mode, or why it is none.
+    fn data_directory(&self) -> Result<DataDirectory, &'static str> {
+        const MISSING: &str = "does not exist";
+        let why = |error: std::io::Error| match error.kind() {
+            ErrorKind::PermissionDenied => "cannot be read by this user",
+            _ => MISSING,
         };
-        Failure::configuration(format!(
-            "there is no token for {url}: name its file with --token-file, or put it into the environment variable \
-             {TOKEN_VARIABLE}{elsewhere}"
-        ))
+        let path = &self.data.data_dir;
+        if !path.try_exists().map_err(why)? {
+            return Err(MISSING);
+        }
+        let directory = DataDirectory::open(path).map_err(|_failure| "is no directory")?;
+        if directory.signing_key().try_exists().map_err(why)? {
+            return Ok(directory);
+        }
+        Err(
+            "has no key that signs tokens: its server was never started in local mode, and takes those of its issuer",
+        )
     }
+}
+
+fn no_token(url: &ServerUrl, elsewhere: &str) -> Failure {
+    Failure::configuration(format!(
+        "there is no token for {url}: name its file with --token-file, or put it into the environment variable \
+         {TOKEN_VARIABLE}{elsewhere}"
+    ))
+}
+
+fn of_option(option: &str, failure: &Failure) -> Failure {
+    Failure::new(failure.kind, format!("{option}: {failure}"))
 }
 
 impl Remote {

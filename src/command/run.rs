@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,8 +14,9 @@ use credence::types::consumer::{Consumer, ConsumerKind};
 use credence::types::credential::Credential;
 use credence::types::id::Id;
 use credence::types::scope::Scope;
-use rustix::system::uname;
 
+use super::grant::operator;
+use super::program::Program;
 use super::remote::{Remote, RemoteArguments, block_on};
 use crate::hardening::Inherited;
 
@@ -30,9 +30,15 @@ The values are resolved first, each with its event in the audit log. Then the pr
 code and terminal are the command's own (SIGPIPE alone is never ignored, even where it was). No value is in an argument or \
 on disk, and no variable whose name begins with CREDENCE_ is left. A value that is rotated later is seen by the next start.
 
-Exit codes, when the command was not started: 64 usage; 69 the server cannot be reached or has no answer now; 74 a file \
-cannot be read; 78 the token or a credential is not right; 126 the command cannot be executed; 127 there is none. \
-Otherwise that of the command.";
+In the references of a credential, the command is credence-run:USER/COMMAND, on each machine and in each container the same. \
+--consumer-id says it better, and lets a service be told from others: give it the name of the service, and of the machine only when \
+that lasts.
+
+    credence run --consumer-id crm/production --env CRM_TOKEN=MCP_CRM_TOKEN -- npx crm-mcp-server
+
+Exit codes, when the command was not started: 64 usage; 69 the server cannot be reached or has no answer now; 74 a read failed; \
+78 the token, a file that an option names, or a credential is not right; 126 the command cannot be executed; 127 there is none: \
+this is found before anything is resolved. Otherwise that of the command.";
 
 /// The arguments of `credence run`.
 #[derive(Args)]
@@ -44,7 +50,8 @@ pub struct RunArguments {
     /// times
     #[arg(long, value_name = "NAME=CREDENTIAL", required = true)]
     env: Vec<String>,
-    /// How the audit log and the credential's references call the command: `credence-run:MACHINE/COMMAND`, by their names, unless said otherwise
+    /// How the audit log and the credential's references call the command: `credence-run:USER/COMMAND`, by their names, unless said
+    /// otherwise. A name that lasts is best: each new one is one more reference of the credential
     #[arg(long, value_name = "ID")]
     consumer_id: Option<String>,
     /// A name for people beside it
@@ -67,6 +74,9 @@ pub fn run(arguments: &RunArguments, inherited: Inherited) -> Result<(), Failure
     };
     let variables = variables(&arguments.env)?;
     let consumer = consumer(arguments, program)?;
+    let has_path = variables.iter().any(|variable| variable.name == "PATH");
+    let found = Program::new(program, has_path)?;
+    found.check()?;
     let remote = arguments.server.connect(Scope::CredentialsResolve)?;
     let values = block_on(resolve(&remote, &variables, &consumer))??;
     let mut command = Command::new(program);
@@ -78,7 +88,7 @@ pub fn run(arguments: &RunArguments, inherited: Inherited) -> Result<(), Failure
         command.env(variable.name, resolved.value.expose());
     }
     inherited.restore();
-    Err(not_started(program, command.exec().kind()))
+    Err(found.failure(command.exec().kind()))
 }
 
 /// Whether a variable is one of Credence's own settings, of which the command is to see none.
@@ -127,10 +137,8 @@ fn variables(arguments: &[String]) -> Result<Vec<Variable<'_>>, Failure> {
 fn consumer(arguments: &RunArguments, program: &OsStr) -> Result<Consumer, Failure> {
     let external_id = arguments.consumer_id.clone().unwrap_or_else(|| {
         let name = Path::new(program).file_name().unwrap_or(program);
-        // The same command on two machines is two consumers: which of them still holds an old value is to be seen.
-        let machine = uname();
-        let machine = machine.nodename().to_string_lossy();
-        format!("credence-run:{machine}/{}", name.to_string_lossy())
+        // Without the name of the machine: a container has another one each time, and each would stay as a reference.
+        format!("credence-run:{}/{}", operator(), name.to_string_lossy())
     });
     let name = arguments.consumer_name.as_deref();
     Consumer::parse(ConsumerKind::Integration, &external_id, name).map_err(|_problem| {
@@ -190,21 +198,6 @@ fn not_found(variable: &Variable<'_>, what: &str) -> Failure {
         "--env {}: no credential has the {what} that stands behind the =; it is not repeated here, in case it is a value",
         variable.name
     ))
-}
-
-/// Why the command was not started, with the exit code that shells have for it.
-fn not_started(program: &OsStr, kind: ErrorKind) -> Failure {
-    let program = Path::new(program).display();
-    match kind {
-        ErrorKind::NotFound => Failure::new(
-            FailureKind::CommandNotFound,
-            format!("there is no command {program}: look at its name, and at PATH"),
-        ),
-        kind => Failure::new(
-            FailureKind::CommandNotExecutable,
-            format!("the command {program} cannot be executed: {kind}"),
-        ),
-    }
 }
 
 fn usage(message: String) -> Failure {

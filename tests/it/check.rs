@@ -9,18 +9,18 @@ use crate::support::local::Local;
 use crate::support::process::{credence, run, stderr, stdout};
 use crate::support::{MARKER, holds_marker, workflow};
 
-const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
+pub const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 
 /// A text where an ID belongs, which nothing may repeat.
-const PASTED: &str = "sk-Marker5eCret-0123456789abcdef";
+pub const PASTED: &str = "sk-Marker5eCret-0123456789abcdef";
 
-fn write(local: &Local, name: &str, content: &str) -> String {
+pub fn write(local: &Local, name: &str, content: &str) -> String {
     let path = local.directory.path().join(name);
     std::fs::write(&path, content).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn check(local: &Local, arguments: &[&str]) -> Output {
+pub fn check(local: &Local, arguments: &[&str]) -> Output {
     let output = local
         .command(&[&["check"], arguments].concat())
         .output()
@@ -32,7 +32,7 @@ fn check(local: &Local, arguments: &[&str]) -> Output {
 }
 
 /// The findings of a file as `line:column kind path`, and the exit code.
-fn findings(local: &Local, name: &str, content: &str) -> (Option<i32>, Vec<String>) {
+pub fn findings(local: &Local, name: &str, content: &str) -> (Option<i32>, Vec<String>) {
     let path = write(local, name, content);
     let output = check(local, &["--json", &path]);
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -139,6 +139,7 @@ async fn programs_get_one_object() {
             "files": 1,
             "references": 1,
             "uncheckedReferences": 0,
+            "unreadFiles": [],
             "unrecognizedFiles": [],
             "findings": [{
                 "file": path,
@@ -225,11 +226,21 @@ async fn mcp_servers_are_found_in_every_usual_shape() {
             format!("mcp: {{servers: {{crm: {unknown}}}}}"),
             "mcp.servers.crm.credential",
         ),
-        ("one alone", unknown, "credential"),
+        ("one alone", unknown.clone(), "credential"),
         (
             "another spelling",
             format!("- {{type: streamable-http, url: u, credentialId: {UNKNOWN}}}"),
             "[0].credentialId",
+        ),
+        (
+            "a mapping by name",
+            format!("crm: {unknown}\nlocal: {{command: x}}"),
+            "crm.credential",
+        ),
+        (
+            "a mapping by name in JSON",
+            format!("{{\"crm\": {{\"url\": \"u\", \"credential\": \"{UNKNOWN}\"}}}}"),
+            "crm.credential",
         ),
     ];
     for (what, content, path) in cases {
@@ -263,7 +274,7 @@ async fn a_server_over_stdio_takes_no_credential() {
         found,
         [
             "2:64 STDIO_CREDENTIAL mcpServers.said.credential",
-            "3:43 STDIO_CREDENTIAL mcpServers.meant.credential"
+            "3:43 RAW_SECRET mcpServers.meant.credential"
         ]
     );
     assert_eq!(code, Some(1));
@@ -309,21 +320,6 @@ async fn what_is_no_yaml_is_told_with_its_place_and_without_its_text() {
 }
 
 #[tokio::test]
-async fn a_few_lines_of_aliases_do_not_fill_the_memory() {
-    let local = Local::start();
-    let mut content = "a0: &a0 {api_key: x}\n".to_owned();
-    for level in 1..40 {
-        let before = format!("*a{}", level - 1);
-        let many = [before.as_str(); 50].join(", ");
-        content += &format!("a{level}: &a{level} {{<<: [{many}]}}\n");
-    }
-    content += "loop: &loop {<<: *loop}\ndefs: {m: {kind: model, settings: *a39}, n: {kind: model, settings: *loop}}\n";
-    let (code, found) = findings(&local, "w.yaml", &content);
-    let expected = vec!["1:19 RAW_SECRET defs.m.settings.api_key".to_owned()];
-    assert_eq!((code, found), (Some(1), expected));
-}
-
-#[tokio::test]
 async fn more_than_a_hundred_ids_are_asked_for_in_parts() {
     let local = Local::start();
     let live = local.create("n", "v").await;
@@ -342,7 +338,7 @@ async fn more_than_a_hundred_ids_are_asked_for_in_parts() {
 }
 
 /// Each consumer that declares a credential, as `kind external-ID name`.
-async fn declared(local: &Local, id: &str) -> Vec<String> {
+pub async fn declared(local: &Local, id: &str) -> Vec<String> {
     let query = "query($id: ID!) { credential(id: $id) { references { nodes { ...reference } } } danglingReferences { nodes { ...reference } } }
         fragment reference on CredentialReference { credentialId declaredAt consumer { kind externalId name } }";
     let found = local.ask_all(query, json!({ "id": id })).await;
@@ -513,6 +509,7 @@ async fn a_consumer_has_one_name_however_its_file_is_given_and_is_withdrawn_by_i
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
     };
     let whole = std::fs::canonicalize(whole).unwrap();
     std::os::unix::fs::symlink(".", local.directory.path().join("link")).unwrap();
@@ -523,9 +520,17 @@ async fn a_consumer_has_one_name_however_its_file_is_given_and_is_withdrawn_by_i
         declared(&local, &id).await,
         ["AI_MODEL_BINDING w.yaml#primary_model model primary_model"]
     );
-    check(&["--withdraw", "w.yaml#other"]);
+    assert_eq!(
+        check(&["--withdraw", "w.yaml#other"]),
+        "w.yaml#other declares nothing now\n0 files, 0 references, 0 findings\n"
+    );
     assert_eq!(declared(&local, &id).await.len(), 1);
-    check(&["--withdraw", "w.yaml#primary_model"]);
+    let report = check(&["--json", "--withdraw", "w.yaml#primary_model"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        report["withdrawnConsumers"],
+        json!(["w.yaml#primary_model"])
+    );
     assert_eq!(declared(&local, &id).await, [""; 0]);
 }
 
@@ -547,6 +552,10 @@ async fn a_secret_in_a_header_is_told_and_what_is_computed_is_not() {
     Cookie: \"{{{{ secrets.cookie }}}}\"
     api-key: \"\"
     Proxy-Authorization: $PROXY
+    X-Access-Token: {PASTED}
+    X-Client-Secret: {PASTED}
+    X-Auth: {PASTED}
+    X-Password: {PASTED}
 "
     );
     assert_eq!(
@@ -556,6 +565,10 @@ async fn a_secret_in_a_header_is_told_and_what_is_computed_is_not() {
             vec![
                 "5:20 RAW_SECRET [0].headers.authorization".to_owned(),
                 "6:16 RAW_SECRET [0].headers.X-Api-Key".to_owned(),
+                "14:21 RAW_SECRET [1].headers.X-Access-Token".to_owned(),
+                "15:22 RAW_SECRET [1].headers.X-Client-Secret".to_owned(),
+                "16:13 RAW_SECRET [1].headers.X-Auth".to_owned(),
+                "17:17 RAW_SECRET [1].headers.X-Password".to_owned(),
             ]
         )
     );
@@ -578,6 +591,11 @@ async fn what_cannot_be_read_or_is_not_known_hides_nothing_else() {
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(report["findings"][0]["kind"], "RAW_SECRET");
     assert_eq!(report["unrecognizedFiles"], json!([other, empty]));
+    assert_eq!(report["unreadFiles"][0]["file"], "/no/such/file.yaml");
+    assert_eq!(
+        report["unreadFiles"][0]["message"],
+        "/no/such/file.yaml cannot be read: entity not found"
+    );
     assert!(stderr(&output).contains("/no/such/file.yaml cannot be read"));
     assert_eq!(output.status.code(), Some(1));
     let output = check(&local, &["/no/such/file.yaml", &other]);
@@ -638,6 +656,9 @@ async fn standard_input_is_checked_and_names_no_consumer() {
     let output = check(&["--declare", "-"]);
     assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
     assert_eq!(declared(&local, &id).await, [""; 0]);
+    let output = check(&["-", "-"]);
+    assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
+    assert!(stderr(&output).contains("- is given twice"));
 }
 
 #[test]
@@ -679,6 +700,9 @@ fn what_needs_no_server_is_told_without_one() {
     assert!(unreachable(&[]).contains("of 1 reference it is not known"));
     let report: Value = serde_json::from_str(&unreachable(&["--json"])).unwrap();
     assert_eq!(report["uncheckedReferences"], 1);
+    assert_eq!(report["failure"]["exitCode"], 69);
+    let message = report["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("cannot be reached"), "{message}");
 
     let missing = run(&["check", "/no/such/file.yaml"]);
     assert_eq!(missing.status.code(), Some(74));

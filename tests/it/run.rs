@@ -13,7 +13,7 @@ use crate::support::local::Local;
 use crate::support::process::{credence, run, stderr, stdout};
 use crate::support::{MARKER, holds_marker, secret};
 
-fn run_in(local: &Local, arguments: &[&str]) -> Output {
+pub fn run_in(local: &Local, arguments: &[&str]) -> Output {
     local
         .command(&[&["run"], arguments].concat())
         .output()
@@ -22,7 +22,7 @@ fn run_in(local: &Local, arguments: &[&str]) -> Output {
 
 /// What was refused says why, and holds no value.
 #[track_caller]
-fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
+pub fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
     let message = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{message}");
     assert_eq!(stdout(output), "");
@@ -206,7 +206,7 @@ async fn the_audit_log_names_the_operator_and_the_command() {
     assert!(command.status().unwrap().success());
     assert_eq!(
         events().await,
-        json!([{ "actorSubject": "olga", "consumer": { "kind": "INTEGRATION", "externalId": format!("credence-run:{}/true", rustix::system::uname().nodename().to_string_lossy()), "name": null } }])
+        json!([{ "actorSubject": "olga", "consumer": { "kind": "INTEGRATION", "externalId": "credence-run:olga/true", "name": null } }])
     );
     let named = [
         "--env",

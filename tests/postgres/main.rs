@@ -22,6 +22,12 @@ mod access;
 mod audit;
 #[path = "../it/check.rs"]
 mod check;
+#[path = "../it/check_declaring.rs"]
+mod check_declaring;
+#[path = "../it/check_indentation.rs"]
+mod check_indentation;
+#[path = "../it/check_reading.rs"]
+mod check_reading;
 #[path = "../it/client.rs"]
 mod client;
 mod cluster;
@@ -68,6 +74,8 @@ mod resolve;
 mod rotation;
 #[path = "../it/run.rs"]
 mod run;
+#[path = "../it/run_start.rs"]
+mod run_start;
 #[path = "../it/search.rs"]
 mod search;
 #[path = "../it/secrecy.rs"]

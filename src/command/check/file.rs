@@ -5,14 +5,16 @@ use std::fs::{File, canonicalize};
 use std::io::{Read, stdin};
 use std::path::Path;
 
-use credence::failure::{Failure, FailureKind};
 use credence::types::credential::Credential;
 use credence::types::id::Id;
+use serde::Serialize;
 
 use super::Statuses;
-use super::document::{Documents, Place};
+use super::document::Documents;
+use super::encoding::decode;
 use super::finding::{Finding, visible};
 use super::json;
+use super::problem::{Problem, Reason};
 use super::uses::{Use, What, uses};
 
 /// The largest file that is read, in bytes.
@@ -31,49 +33,58 @@ pub struct CheckedFile {
     pub uses: Vec<Use>,
     /// Whether anything in it is of a workflow or a list of MCP servers.
     is_recognized: bool,
-    /// What is wrong with the file as a whole.
-    problem: Option<Problem>,
+    /// What is wrong with documents as a whole.
+    problems: Vec<Problem>,
 }
 
-/// From where on a file is none that can be checked, and why.
-#[derive(Clone, Copy)]
-struct Problem {
-    place: Place,
-    message: &'static str,
+/// A file that could not be read.
+#[derive(Serialize)]
+pub struct UnreadFile {
+    pub file: String,
+    pub message: String,
+}
+
+/// What was found in a file.
+struct Found {
+    /// `None` when nothing in it is of a workflow or a list of MCP servers.
+    uses: Option<Vec<Use>>,
+    problems: Vec<Problem>,
 }
 
 impl CheckedFile {
     /// Reads a file and looks through it.
     ///
     /// # Errors
-    /// [`FailureKind::InputOutput`] when it cannot be read, or is too large.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        let is_standard_input = path == Path::new(STANDARD_INPUT);
+    /// That it cannot be read, or is too large.
+    pub fn read(path: &Path) -> Result<Self, UnreadFile> {
+        let is_standard_input = is_standard_input(path);
         let bytes = if is_standard_input {
             limited(stdin().lock())
         } else {
             File::open(path).and_then(limited)
         };
         let name = path.display().to_string();
-        let unread = |why: String| {
-            let message = format!("{} {why}", visible(&name));
-            Failure::new(FailureKind::InputOutput, message)
+        let unread = |why: String| UnreadFile {
+            message: format!("{} {why}", visible(&name)),
+            file: name.clone(),
         };
         let bytes = bytes.map_err(|error| unread(format!("cannot be read: {}", error.kind())))?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_LIMIT_BYTES) {
             return Err(unread("has more than 16 MiB: it is no workflow".to_owned()));
         }
-        let (found, problem) = match look_through(&bytes) {
-            Ok(found) => (found, None),
-            Err(problem) => (None, Some(problem)),
-        };
+        let Found { uses, problems } = look_through(&bytes);
         Ok(Self {
-            name,
             consumers: (!is_standard_input).then(|| below_present_directory(path)),
-            is_recognized: found.is_some() || problem.is_some(),
-            uses: found.unwrap_or_default(),
-            problem,
+            is_recognized: uses.is_some() || !problems.is_empty(),
+            uses: uses.unwrap_or_default(),
+            problems,
+            name,
         })
+    }
+
+    /// Whether it is known of each of its consumers all that it uses, as far as it stands here.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.uses.iter().all(|found| found.referrer.is_some())
     }
 
     /// The names of those that are neither workflows nor lists of MCP servers.
@@ -96,14 +107,18 @@ impl CheckedFile {
             What::Id(id) => Finding::of_status(&self.name, found, statuses.get(&id)?),
             _ => Finding::of_use(&self.name, found),
         };
+        let problems = self.problems.iter();
+        let problems = problems.map(|problem| Finding::not_yaml(&self.name, problem));
         let mut findings: Vec<Finding> = self.uses.iter().filter_map(of_use).collect();
+        findings.extend(problems);
         findings.sort_by_key(|finding| (finding.line, finding.column));
-        findings.extend(
-            self.problem
-                .map(|problem| Finding::not_yaml(&self.name, problem.place, problem.message)),
-        );
         findings
     }
+}
+
+/// Whether standard input is meant.
+pub fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT)
 }
 
 /// What there is to read, and one byte more than is taken at most.
@@ -124,42 +139,40 @@ fn below_present_directory(path: &Path) -> String {
     below.unwrap_or(&whole).display().to_string()
 }
 
-/// The uses in a file; `None` when nothing in it is of a workflow or a list of MCP servers.
-fn look_through(bytes: &[u8]) -> Result<Option<Vec<Use>>, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|malformed| Problem {
-        place: end_of(bytes.get(..malformed.valid_up_to()).unwrap_or_default()),
-        message: "from here on this is no text in UTF-8, and so no YAML",
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+fn look_through(bytes: &[u8]) -> Found {
+    match decode(bytes) {
+        Ok(text) => look_through_text(&text),
+        Err(problem) => Found {
+            uses: None,
+            problems: vec![problem],
+        },
+    }
+}
+
+fn look_through_text(text: &str) -> Found {
     let (text, rewritten) = json::with_escapes_of_yaml(text);
-    let documents = Documents::parse(&text).map_err(|place| Problem {
-        place: rewritten.original(place),
-        message: "from here on this is neither YAML nor JSON: a key that stands twice, a comment of JavaScript, or something else; or it is too deep",
-    })?;
+    let (documents, mut problems) = Documents::parse(&text);
     let mut found = None;
     for root in documents.roots().filter(|root| !root.is_null()) {
         if root.text().is_some() {
-            return Err(Problem {
-                place: rewritten.original(root.place()),
-                message: "this is a single text: neither a workflow nor a list of MCP servers",
+            problems.push(Problem {
+                place: root.place(),
+                reason: Reason::SingleText,
             });
-        }
-        if let Some(uses) = uses(root) {
+        } else if let Some(uses) = uses(root) {
             found.get_or_insert_with(Vec::new).extend(uses);
         }
     }
-    for found in found.iter_mut().flatten() {
-        found.place = rewritten.original(found.place);
+    let found_places = found
+        .iter_mut()
+        .flatten()
+        .map(|found: &mut Use| &mut found.place);
+    let places = problems.iter_mut().map(|problem| &mut problem.place);
+    for place in found_places.chain(places) {
+        *place = rewritten.original(*place);
     }
-    Ok(found)
-}
-
-/// The place behind a text.
-fn end_of(bytes: &[u8]) -> Place {
-    let text = String::from_utf8_lossy(bytes);
-    let last_line = text.rsplit('\n').next().unwrap_or_default();
-    Place {
-        line: text.matches('\n').count() + 1,
-        column: last_line.chars().count() + 1,
+    Found {
+        uses: found,
+        problems,
     }
 }

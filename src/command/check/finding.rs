@@ -7,7 +7,26 @@ use credence::types::text;
 use serde::Serialize;
 
 use super::document::Place;
+use super::problem::Problem;
 use super::uses::{Use, What};
+
+const MALFORMED: &str =
+    "this is no credential ID: write the UUID with its hyphens, and nothing else";
+const TEXT: &str = "this is no credential ID. If it is a secret, it has been seen by all who see this file: replace it where it \
+                    comes from, store the new one as a credential, and write that ID here. If it is a credential's name, write its ID";
+const HEADER: &str = "this may be a secret. If it is one, it has been seen by all who see this file: replace it where it comes from, \
+                      store the new one as a credential, and write credential, with its ID, in place of this header";
+const OF_STDIO: &str = "MCP servers over stdio take no credential: take it out, and start the server with \
+                        credence run --env NAME=CREDENTIAL -- COMMAND";
+const TEXT_OF_STDIO: &str = "MCP servers over stdio take no credential, and this is no ID of one: take it out. If it is a secret, it has \
+                             been seen by all who see this file: replace it where it comes from, store the new one as a credential, and \
+                             start the server with credence run --env NAME=CREDENTIAL -- COMMAND";
+const MISPLACED: &str = "nobody looks for a credential here: a model has its ID in api_key, one level below settings, and an MCP server in \
+                         credential, beside its url. Look at the indentation";
+const MISPLACED_TEXT: &str = "nobody looks for a credential here, and this is no ID of one. If it is a secret, it has been seen by all who \
+                              see this file: replace it where it comes from, store the new one as a credential, and write its ID where it \
+                              belongs: in api_key, one level below settings of a model, or in credential, beside url of an MCP server";
+const NAMELESS_DEFS: &str = "definitions have no names here, and so no model is found: write a mapping, with the name of each as its key";
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +42,9 @@ pub enum FindingKind {
     RawSecret,
     /// A server over stdio takes no credential.
     StdioCredential,
-    /// The file is no YAML.
+    /// Nobody looks for a credential in this place.
+    Misplaced,
+    /// The document is no YAML, or none that can be checked.
     NotYaml,
 }
 
@@ -47,13 +68,22 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A file that cannot be read as YAML.
-    pub fn not_yaml(file: &str, place: Place, message: &str) -> Self {
+    /// A document that cannot be read as YAML.
+    pub fn not_yaml(file: &str, problem: &Problem) -> Self {
+        Self::new(
+            file,
+            problem.place,
+            FindingKind::NotYaml,
+            problem.reason.message(),
+        )
+    }
+
+    fn new(file: &str, place: Place, kind: FindingKind, message: &str) -> Self {
         Self {
             file: file.to_owned(),
             line: place.line,
             column: place.column,
-            kind: FindingKind::NotYaml,
+            kind,
             path: None,
             credential_id: None,
             credential_name: None,
@@ -66,25 +96,14 @@ impl Finding {
     pub fn of_use(file: &str, found: &Use) -> Option<Self> {
         let (kind, message) = match found.what {
             What::Nothing | What::Id(_) => return None,
-            What::Malformed => (
-                FindingKind::Malformed,
-                "this is no credential ID: write the UUID with its hyphens, and nothing else",
-            ),
-            What::Text => (
-                FindingKind::RawSecret,
-                "this is no credential ID. If it is a secret, it has been seen by all who see this file: replace it where it \
-                 comes from, store the new one as a credential, and write that ID here. If it is a credential's name, write its ID",
-            ),
-            What::Header => (
-                FindingKind::RawSecret,
-                "this may be a secret. If it is one, it has been seen by all who see this file: replace it where it comes from, \
-                 store the new one as a credential, and write credential, with its ID, in place of this header",
-            ),
-            What::OfStdio => (
-                FindingKind::StdioCredential,
-                "MCP servers over stdio take no credential: take it out, and start the server with \
-                 credence run --env NAME=CREDENTIAL -- COMMAND",
-            ),
+            What::Malformed => (FindingKind::Malformed, MALFORMED),
+            What::Text => (FindingKind::RawSecret, TEXT),
+            What::Header => (FindingKind::RawSecret, HEADER),
+            What::OfStdio => (FindingKind::StdioCredential, OF_STDIO),
+            What::TextOfStdio => (FindingKind::RawSecret, TEXT_OF_STDIO),
+            What::Misplaced => (FindingKind::Misplaced, MISPLACED),
+            What::MisplacedText => (FindingKind::RawSecret, MISPLACED_TEXT),
+            What::NamelessDefs => (FindingKind::Misplaced, NAMELESS_DEFS),
         };
         Some(Self::at(file, found, kind, message))
     }
@@ -120,9 +139,8 @@ impl Finding {
 
     fn at(file: &str, found: &Use, kind: FindingKind, message: &str) -> Self {
         Self {
-            kind,
             path: Some(found.path.clone()),
-            ..Self::not_yaml(file, found.place, message)
+            ..Self::new(file, found.place, kind, message)
         }
     }
 }
@@ -137,54 +155,6 @@ impl fmt::Display for Finding {
             write!(formatter, "{path}: ")?;
         }
         formatter.write_str(&self.message)
-    }
-}
-
-/// All that a check has to say.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    pub files: usize,
-    /// How many credential IDs stand in the files.
-    pub references: usize,
-    /// Of how many of them the server was not asked, since it could not be.
-    pub unchecked_references: usize,
-    /// The files in which nothing is of a workflow or a list of MCP servers.
-    pub unrecognized_files: Vec<String>,
-    pub findings: Vec<Finding>,
-    /// How many consumers have declared what they use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub declared_consumers: Option<usize>,
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(formatter, "{finding}")?;
-        }
-        for file in &self.unrecognized_files {
-            writeln!(
-                formatter,
-                "{}: nothing here is known: neither defs of a workflow nor a list of MCP servers",
-                visible(file)
-            )?;
-        }
-        let files = counted(self.files, "file");
-        let references = counted(self.references, "reference");
-        let findings = counted(self.findings.len(), "finding");
-        writeln!(formatter, "{files}, {references}, {findings}")?;
-        if self.unchecked_references > 0 {
-            let references = counted(self.unchecked_references, "reference");
-            writeln!(
-                formatter,
-                "of {references} it is not known whether the credentials are there"
-            )?;
-        }
-        if let Some(consumers) = self.declared_consumers {
-            let consumers = counted(consumers, "consumer");
-            writeln!(formatter, "{consumers} declared")?;
-        }
-        Ok(())
     }
 }
 
