@@ -121,6 +121,7 @@ impl Domain {
             accepted_until_seconds: token.accepted_until_seconds,
             credential_ids: token.credential_ids.map(Arc::from),
             request_id,
+            refusals: self.refusals.clone(),
         })
     }
 

@@ -21,6 +21,7 @@ pub mod node;
 pub mod page;
 pub mod reference;
 pub mod reference_use;
+pub mod refusal;
 pub mod resolve;
 pub mod rotation;
 pub mod user;
@@ -32,6 +33,7 @@ use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
 use keyring::LiveKeyring;
+use refusal::Refusals;
 
 use crate::crypto::token::TokenVerifier;
 use crate::store::Store;
@@ -58,6 +60,7 @@ pub struct Domain {
     // How long after a user was removed the tokens issued to them are still refused, in seconds: the issuer's clock may be behind.
     removal_leeway_seconds: i64,
     known_users: KnownUsers,
+    refusals: Refusals,
 }
 
 impl Domain {
@@ -78,6 +81,7 @@ impl Domain {
             clock,
             removal_leeway_seconds,
             known_users: KnownUsers::default(),
+            refusals: Refusals::default(),
         }
     }
 

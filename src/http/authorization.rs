@@ -52,6 +52,7 @@ pub async fn verify(
         Err(AuthenticationError::Token(problem)) => problem.as_str(),
         Err(AuthenticationError::RemovedUser) => "removed_user",
     };
+    domain.note_refused_token(reason);
     tracing::info!(request_id = %id, reason, "a token was refused");
     Err(Failure::Unauthenticated(Challenge::TokenInvalid))
 }
