@@ -1,17 +1,19 @@
-//! The second place of the audit log's anchors: a file that is only added to, or the log of the server.
+//! What a server adds to the audit log by itself: the refusals that were counted, and anchors. The second place of the anchors is a file
+//! that is only added to, or the log of the server.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::domain::Domain;
 use crate::domain::audit_anchor::Anchoring;
+use crate::domain::refusal::FLUSH_INTERVAL;
 use crate::failure::Failure;
 use crate::http::connection;
 
@@ -39,15 +41,20 @@ impl AnchorPlace {
         Ok(Self(Some((path.to_owned(), file))))
     }
 
-    /// Writes anchors until the server stops, and a last one then, when every request is answered: `served` turns true.
+    /// Writes anchors, and the refusals that were counted, until the server stops, and a last one then, when every request is answered: `served` turns true.
     pub async fn write(mut self, domain: Arc<Domain>, mut served: watch::Receiver<bool>) {
         let mut anchoring = Anchoring::default();
+        let mut refusals_at = Instant::now();
         loop {
             let is_last = tokio::select! {
                 () = sleep(LOOK_INTERVAL) => false,
                 () = connection::stopped(&mut served) => true,
             };
             // What cannot be written now is written the next time.
+            if is_last || refusals_at.elapsed() >= FLUSH_INTERVAL {
+                refusals_at = Instant::now();
+                let _written = domain.write_refusals(is_last).await;
+            }
             if let Ok(Some(line)) = domain.anchor(&mut anchoring, is_last).await {
                 self.add(&line);
             }

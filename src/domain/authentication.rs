@@ -136,6 +136,7 @@ impl Domain {
             credential_ids: token.credential_ids.map(Arc::from),
             session: None,
             request_id,
+            refusals: self.refusals.clone(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Request;
 use super::error::{Denial, Error};
+use super::refusal::Refusals;
 use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
@@ -22,6 +23,7 @@ pub struct Caller {
     // The session that authenticated them, when it was no token.
     pub(super) session: Option<SecretHash>,
     pub(super) request_id: Id<Request>,
+    pub(super) refusals: Refusals,
 }
 
 impl Caller {
@@ -54,7 +56,7 @@ impl Caller {
         self.scopes.has(scope)
     }
 
-    /// Lets pass who has the scope.
+    /// Lets pass who has the scope. Who has not is counted among the refused.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for who has not.
@@ -67,11 +69,24 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] for who has none of them.
     pub fn require_any(&self, scopes: &[Scope]) -> Result<(), Error> {
-        if scopes.iter().any(|scope| self.has(*scope)) {
+        if self.has_any(scopes) {
             Ok(())
         } else {
-            Err(Error::Forbidden(Denial::NeedsScope(scopes.to_vec())))
+            Err(self.refuse(Denial::NeedsScope(scopes.to_vec())))
         }
+    }
+
+    /// Whether the token allows one of these.
+    #[must_use]
+    pub fn has_any(&self, scopes: &[Scope]) -> bool {
+        scopes.iter().any(|scope| self.has(*scope))
+    }
+
+    /// Denies something, and counts that.
+    pub(super) fn refuse(&self, denial: Denial) -> Error {
+        let error = Error::Forbidden(denial);
+        self.refusals.note(&self.user.key, error.audit_reason());
+        error
     }
 
     /// Whether the caller may change or delete a credential.

@@ -198,7 +198,7 @@ fn find_changeable(
         return Err(missing(connection, id)?);
     };
     if !caller.may_change(&found) {
-        return Err(Denial::NotOwner.into());
+        return Err(caller.refuse(Denial::NotOwner));
     }
     recorder.follow(&found);
     Ok(found)

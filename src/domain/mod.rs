@@ -22,6 +22,7 @@ pub mod page;
 pub mod provider;
 pub mod reference;
 pub mod reference_use;
+pub mod refusal;
 pub mod resolve;
 pub mod rotation;
 pub mod session;
@@ -34,6 +35,7 @@ use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
 use keyring::LiveKeyring;
+use refusal::Refusals;
 use session::SignIn;
 
 use crate::crypto::token::TokenVerifier;
@@ -62,6 +64,7 @@ pub struct Domain {
     // How long after a user was removed the tokens issued to them are still refused, in seconds: the issuer's clock may be behind.
     removal_leeway_seconds: i64,
     known_users: KnownUsers,
+    refusals: Refusals,
 }
 
 impl Domain {
@@ -84,6 +87,7 @@ impl Domain {
             clock,
             removal_leeway_seconds,
             known_users: KnownUsers::default(),
+            refusals: Refusals::default(),
         }
     }
 

@@ -165,7 +165,7 @@ impl Domain {
             return Err(Problem::TooManyDeclared.into());
         }
         if asked.iter().any(|id| caller.is_limited_from(*id)) {
-            return Err(Denial::TokenLimited.into());
+            return Err(caller.refuse(Denial::TokenLimited));
         }
         let ids = self.ids.clone();
         let declarer = caller.clone();

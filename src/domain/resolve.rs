@@ -54,7 +54,12 @@ impl Domain {
         caller: &Caller,
         request: ResolveRequest,
     ) -> Result<Resolved, Error> {
-        let allowed = caller.require(Scope::CredentialsResolve);
+        // What is refused here is recorded with what was asked for.
+        let allowed = if caller.has(Scope::CredentialsResolve) {
+            Ok(())
+        } else {
+            Err(Denial::NeedsScope(vec![Scope::CredentialsResolve]).into())
+        };
         let consumer = Consumer::parse(
             request.consumer_kind,
             &request.consumer_external_id,
@@ -67,6 +72,7 @@ impl Domain {
         let (asked, held_version) = (request.credential_id, request.held_version);
         let id = allowed.and_then(|()| caller.allowed_id(asked));
         let keyring = Arc::clone(&self.keyring);
+        let (refusals, actor) = (self.refusals.clone(), caller.user.key.clone());
         let outcome = self.change(caller, move |connection, recorder| {
             let opened = match &id {
                 Ok(id) => open(connection, &keyring, *id, held_version)?,
@@ -79,7 +85,10 @@ impl Domain {
                         reason: Some(error.audit_reason()),
                         ..refused_subject(asked, credential.as_ref(), consumer.as_ref())
                     };
-                    recorder.record(AuditAction::CredentialResolveRefused, &subject);
+                    // A flood of them is counted instead.
+                    if refusals.admits_resolve(&actor, error.audit_reason()) {
+                        recorder.record(AuditAction::CredentialResolveRefused, &subject);
+                    }
                     // The event is to be kept: the refusal is what the transaction returns, and no error of its own.
                     return Ok(Err(error));
                 }

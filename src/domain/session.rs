@@ -143,6 +143,7 @@ impl Domain {
             credential_ids: found.credential_ids.map(Arc::from),
             session: Some(id_hash),
             request_id,
+            refusals: self.refusals.clone(),
         })
     }
 
@@ -194,6 +195,7 @@ impl Domain {
             credential_ids: made.credential_ids.clone().map(Arc::from),
             session: Some(id_hash),
             request_id,
+            refusals: self.refusals.clone(),
             user,
         };
         self.insert_session(made, &caller, code_hash).await?;

@@ -47,7 +47,7 @@ pub async fn verify(
     id: Id<domain::Request>,
 ) -> Result<Caller, Failure> {
     let verified = domain.authenticate(token, id).await;
-    verified.map_err(|error| refusal(error, id))
+    verified.map_err(|error| refusal(domain, error, id))
 }
 
 /// Finds out who a session speaks for. Why it is refused is for the log.
@@ -60,28 +60,26 @@ pub async fn verify_session(
     id: Id<domain::Request>,
 ) -> Result<Caller, Failure> {
     let verified = domain.authenticate_session(session_id, id).await;
-    verified.map_err(|error| refusal(error, id))
+    verified.map_err(|error| refusal(domain, error, id))
 }
 
-/// The answer to one who is not authenticated. The log is told the reason.
-pub fn refusal(error: AuthenticationError, id: Id<domain::Request>) -> Failure {
-    match error {
+/// The answer to one who is not authenticated. The log is told the reason, and it is counted.
+pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Request>) -> Failure {
+    let (what, reason) = match error {
         AuthenticationError::Failed(error) => return failure_of(error),
-        AuthenticationError::Token(problem) => {
-            tracing::info!(request_id = %id, reason = problem.as_str(), "a token was refused");
+        AuthenticationError::Token(problem) => ("a token", problem.as_str()),
+        AuthenticationError::RemovedUser => ("a token", "removed_user"),
+        AuthenticationError::Session => ("a session", "session"),
+        AuthenticationError::NoRights => {
+            tracing::info!(
+                "an ID token allows nothing: have the provider put scopes into its claim `scope`, or roles into that of --oidc-role-claim"
+            );
+            ("an ID token", "no_rights")
         }
-        AuthenticationError::RemovedUser => {
-            tracing::info!(request_id = %id, reason = "removed_user", "a token was refused");
-        }
-        AuthenticationError::Session => tracing::info!(request_id = %id, "a session was refused"),
-        AuthenticationError::NoRights => tracing::info!(
-            request_id = %id,
-            "an ID token allows nothing: have the provider put scopes into its claim `scope`, or roles into that of --oidc-role-claim"
-        ),
-        AuthenticationError::Code => {
-            tracing::info!(request_id = %id, "a one-time code was refused");
-        }
-    }
+        AuthenticationError::Code => ("a one-time code", "one_time_code"),
+    };
+    domain.note_refused_token(reason);
+    tracing::info!(request_id = %id, reason, "{what} was refused");
     Failure::Unauthenticated(Challenge::TokenInvalid)
 }
 

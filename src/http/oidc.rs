@@ -185,7 +185,7 @@ impl OidcEndpoint {
                 AuthenticationError::Failed(_) => Problem::Unavailable,
                 _ => Problem::Refused,
             };
-            let _answer = refusal(error, id);
+            let _answer = refusal(&self.domain, error, id);
             return Err(problem);
         }
     }

@@ -134,7 +134,7 @@ impl SessionEndpoint {
             (None, Some(token)) => self.domain.sign_in_with_token(token.trim(), id).await,
             _ => return Err(Failure::BadRequest(ONE_OF_THEM)),
         };
-        let signed_in = signed_in.map_err(|error| refusal(error, id))?;
+        let signed_in = signed_in.map_err(|error| refusal(&self.domain, error, id))?;
         // Who signs in anew has left the session of before. When it cannot be ended now, it ends by itself.
         let _ended = self.sign_out(headers).await;
         let response = self.state(Some(&signed_in.caller));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::support::process::ServerProcess;
+use crate::support::process::{ServerProcess, stderr};
 use crate::support::{database, http_client, secret};
 
 const WRITERS: usize = 8;
@@ -171,6 +171,12 @@ async fn kills_under_eight_writers_lose_nothing_that_was_acknowledged() {
         });
         join_all(checks).await;
     }
+    // The log ends where it ended, wherever a server was killed.
+    let verified = database::place(&data)
+        .command(&["audit", "verify"])
+        .output();
+    let verified = verified.unwrap();
+    assert!(verified.status.success(), "{}", stderr(&verified));
     // PostgreSQL was not killed.
     if !database::is_postgres() {
         assert_eq!(integrity(&data.join("credence.db")), "ok");

@@ -20,6 +20,8 @@
 mod access;
 #[path = "../it/audit.rs"]
 mod audit;
+#[path = "../it/audit_chain.rs"]
+mod audit_chain;
 #[path = "../it/check.rs"]
 mod check;
 #[path = "../it/check_declaring.rs"]

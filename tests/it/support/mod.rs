@@ -1,6 +1,7 @@
 //! What tests share: a server of their own, people with tokens, and answers that are looked through.
 
 pub mod answer;
+pub mod audit;
 pub mod browser;
 pub mod certificate;
 pub mod client;

@@ -1,0 +1,192 @@
+//! Refusals: who was denied what. They are recorded like all else, but counted together, so that nobody fills the disk by being refused.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Domain;
+use super::error::Error;
+use crate::store::Written;
+use crate::types::audit::{AuditAction, AuditEntry, AuditEvent};
+use crate::types::user::UserKey;
+
+/// How often refusals that are new are written: each kind no more often than every [`WINDOW`].
+pub const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
+/// How long refusals of one kind are counted together.
+const WINDOW: Duration = Duration::from_mins(1);
+/// How many refused resolves of one caller, for one reason, are recorded one by one in that time, each with what was asked for.
+const SINGLE_LIMIT: u32 = 20;
+/// How many kinds are told apart; what is beyond that is counted as one.
+const KIND_LIMIT: usize = 1_000;
+
+/// What is counted together: who, and why.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    action: &'static str,
+    issuer: String,
+    subject: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    /// Since they were written last.
+    refusals: u32,
+    /// How many were recorded one by one since the window began.
+    singles: u32,
+    began_at: Instant,
+    written_at: Option<Instant>,
+}
+
+/// What was refused and is not written yet. Its clones are the same.
+#[derive(Clone, Default)]
+pub struct Refusals(Arc<Mutex<HashMap<Kind, Count>>>);
+
+impl Refusals {
+    /// Counts a refused request.
+    pub(super) fn note(&self, user: &UserKey, reason: &'static str) {
+        let kind = kind(AuditAction::AccessRefused, user, reason);
+        self.count(kind, |count| {
+            count.refusals = count.refusals.saturating_add(1)
+        });
+    }
+
+    /// Counts a token that was refused: nobody knows whose it is.
+    fn note_token(&self, reason: &'static str) {
+        let nobody = UserKey {
+            issuer: String::new(),
+            subject: String::new(),
+        };
+        self.note(&nobody, reason);
+    }
+
+    /// Whether a refused resolve is recorded by itself. Otherwise it is counted.
+    pub(super) fn admits_resolve(&self, user: &UserKey, reason: &'static str) -> bool {
+        let kind = kind(AuditAction::CredentialResolveRefused, user, reason);
+        let mut is_single = false;
+        self.count(kind, |count| {
+            if count.began_at.elapsed() >= WINDOW {
+                count.began_at = Instant::now();
+                count.singles = 0;
+            }
+            is_single = count.singles < SINGLE_LIMIT;
+            if is_single {
+                count.singles = count.singles.saturating_add(1);
+            } else {
+                count.refusals = count.refusals.saturating_add(1);
+            }
+        });
+        is_single
+    }
+
+    fn count(&self, kind: Kind, change: impl FnOnce(&mut Count)) {
+        let mut kinds = self.lock();
+        let kind = if kinds.len() < KIND_LIMIT || kinds.contains_key(&kind) {
+            kind
+        } else {
+            Kind {
+                issuer: String::new(),
+                subject: String::new(),
+                reason: "OTHERS",
+                ..kind
+            }
+        };
+        change(kinds.entry(kind).or_insert_with(|| Count {
+            refusals: 0,
+            singles: 0,
+            began_at: Instant::now(),
+            written_at: None,
+        }));
+    }
+
+    /// Takes what is to be written now; all of it, when the server stops.
+    fn take(&self, all: bool) -> Vec<(Kind, u32)> {
+        let mut taken = Vec::new();
+        let is_over = |at: Instant| at.elapsed() >= WINDOW;
+        self.lock().retain(|kind, count| {
+            if count.refusals > 0 && (all || count.written_at.is_none_or(is_over)) {
+                taken.push((kind.clone(), count.refusals));
+                count.refusals = 0;
+                count.written_at = Some(Instant::now());
+            }
+            count.refusals > 0 || !is_over(count.began_at) || !count.written_at.is_none_or(is_over)
+        });
+        taken
+    }
+
+    /// Counts again what could not be written.
+    fn give_back(&self, taken: Vec<(Kind, u32)>) {
+        for (kind, refusals) in taken {
+            self.count(kind, |count| {
+                count.refusals = count.refusals.saturating_add(refusals);
+                count.written_at = None;
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Kind, Count>> {
+        // Counts are whole even when the thread that held them panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn kind(action: AuditAction, user: &UserKey, reason: &'static str) -> Kind {
+    Kind {
+        action: action.as_str(),
+        issuer: user.issuer.clone(),
+        subject: user.subject.clone(),
+        reason,
+    }
+}
+
+impl Domain {
+    /// Counts a token that was refused.
+    pub fn note_refused_token(&self, reason: &'static str) {
+        self.refusals.note_token(reason);
+    }
+
+    /// Writes the refusals that were counted: those that are due, or all of them.
+    ///
+    /// # Errors
+    /// That it could not be done now: the next time it is.
+    pub async fn write_refusals(&self, all: bool) -> Result<(), Error> {
+        let taken = self.refusals.take(all);
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let events: Vec<AuditEvent> = taken
+            .iter()
+            .map(|(kind, refusals)| AuditEvent {
+                id: self.ids.next(),
+                occurred_at: now,
+                action: AuditAction::parse(kind.action).unwrap_or(AuditAction::AccessRefused),
+                actor_issuer: kind.issuer.clone(),
+                actor_subject: kind.subject.clone(),
+                credential_id: None,
+                credential_name: None,
+                value_version: None,
+                user_id: None,
+                user_subject: None,
+                consumer: None,
+                request_id: String::new(),
+                owner_id: None,
+                reason: Some(kind.reason.to_owned()),
+                times: i32::try_from(*refusals).unwrap_or(i32::MAX),
+            })
+            .collect();
+        let written = self.store.write_changes(move |_connection| {
+            let entries = events.iter().cloned().map(Box::new).map(AuditEntry::Event);
+            Ok::<_, Error>(Written {
+                answer: (),
+                changes: Vec::new(),
+                entries: entries.collect(),
+            })
+        });
+        let outcome = written.await;
+        if outcome.is_err() {
+            self.refusals.give_back(taken);
+        }
+        outcome
+    }
+}
