@@ -1,8 +1,12 @@
+DROP TABLE audit_checkpoints;
+DROP TABLE audit_chains;
 DROP TABLE audit_events;
 DROP TABLE deleted_credentials;
-DROP TABLE credential_trigrams;
 DROP TABLE credentials;
+DROP FUNCTION credential_ngrams(text);
 DROP TABLE removed_users;
 DROP TABLE users;
+DROP TABLE data_key_copies;
 DROP TABLE data_keys;
+DROP TABLE master_key_slots;
 DROP TABLE keyring;

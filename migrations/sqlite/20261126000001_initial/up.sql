@@ -4,16 +4,39 @@ CREATE TABLE keyring (
     deployment_id BLOB NOT NULL PRIMARY KEY CHECK (length(deployment_id) = 16),
     -- Never more than one row.
     only_row INTEGER NOT NULL UNIQUE DEFAULT 1 CHECK (only_row = 1),
-    master_key_id BLOB NOT NULL CHECK (length(master_key_id) = 8),
+    format INTEGER NOT NULL,
+    -- What servers are to be started with.
+    primary_master_key_id BLOB NOT NULL CHECK (length(primary_master_key_id) = 8),
+    -- Rises with each change of the keyring.
     generation INTEGER NOT NULL,
+    -- Authenticates all that the four tables say.
+    tag BLOB NOT NULL
+) STRICT;
+
+-- One for each master key.
+CREATE TABLE master_key_slots (
+    number INTEGER NOT NULL PRIMARY KEY CHECK (number BETWEEN 1 AND 4),
+    master_key_id BLOB NOT NULL UNIQUE CHECK (length(master_key_id) = 8),
+    purpose TEXT NOT NULL CHECK (purpose IN ('SERVE', 'RECOVER')),
+    generation INTEGER NOT NULL,
+    added_at_us INTEGER NOT NULL,
     check_value BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE data_keys (
     id INTEGER NOT NULL PRIMARY KEY,
-    purpose TEXT NOT NULL CHECK (purpose IN ('VALUE', 'CURSOR')),
-    wrapped BLOB NOT NULL
+    purpose TEXT NOT NULL CHECK (purpose IN ('VALUE', 'CURSOR', 'AUDIT', 'KEYRING')),
+    state TEXT NOT NULL CHECK (state IN ('PENDING', 'ACTIVE', 'RETIRING', 'DESTROYED')),
+    changed_at_us INTEGER NOT NULL
 ) STRICT;
+
+-- A data key, wrapped by each master key.
+CREATE TABLE data_key_copies (
+    data_key_id INTEGER NOT NULL REFERENCES data_keys (id),
+    master_key_id BLOB NOT NULL CHECK (length(master_key_id) = 8),
+    wrapped BLOB NOT NULL,
+    PRIMARY KEY (data_key_id, master_key_id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE users (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -61,6 +84,8 @@ CREATE TABLE credentials (
 CREATE INDEX credentials_by_creation ON credentials (created_at_us, id);
 CREATE INDEX credentials_by_update ON credentials (updated_at_us, id);
 CREATE INDEX credentials_by_owner ON credentials (owner_id, name_key);
+-- How many values a data key still has, and which.
+CREATE INDEX credentials_by_data_key ON credentials (data_key_id, id);
 
 -- The trigrams of folded names. Positions are not kept (detail = none): candidates are compared with the term afterwards.
 CREATE VIRTUAL TABLE credential_trigrams USING fts5 (
@@ -95,6 +120,7 @@ CREATE TABLE deleted_credentials (
     deleted_at_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Each event is authenticated together with the one before it in its chain.
 CREATE TABLE audit_events (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     occurred_at_us INTEGER NOT NULL,
@@ -110,8 +136,38 @@ CREATE TABLE audit_events (
     consumer_kind TEXT,
     consumer_external_id TEXT,
     consumer_name TEXT,
-    request_id TEXT NOT NULL
+    request_id TEXT NOT NULL,
+    -- Who owns the credential, as it is after what was done.
+    owner_id BLOB,
+    -- Why something was refused, or what was changed of the keyring or the log.
+    reason TEXT,
+    -- How often it happened: more than once where refusals are counted together.
+    times INTEGER NOT NULL,
+    -- Where all chains ended, for an anchor.
+    heads BLOB,
+    chain INTEGER NOT NULL,
+    chain_sequence INTEGER NOT NULL,
+    -- Authenticates all of the above, and the event before it in the chain.
+    mac BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX audit_events_by_credential ON audit_events (credential_id, id) WHERE credential_id IS NOT NULL;
 CREATE INDEX audit_events_by_actor ON audit_events (actor_subject, id);
+CREATE UNIQUE INDEX audit_events_by_chain ON audit_events (chain, chain_sequence);
+
+-- Where each chain ends. Changed with each transaction that adds to it.
+CREATE TABLE audit_chains (
+    chain INTEGER NOT NULL PRIMARY KEY,
+    chain_sequence INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    -- Authenticates the end: that of an earlier one cannot be made from what the events hold.
+    tag BLOB NOT NULL
+) STRICT;
+
+-- Up to where each chain was pruned.
+CREATE TABLE audit_checkpoints (
+    chain INTEGER NOT NULL PRIMARY KEY,
+    chain_sequence INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    tag BLOB NOT NULL
+) STRICT;

@@ -5,15 +5,38 @@ CREATE TABLE keyring (
     deployment_id bytea NOT NULL PRIMARY KEY CHECK (length(deployment_id) = 16),
     -- Never more than one row.
     only_row integer NOT NULL UNIQUE DEFAULT 1 CHECK (only_row = 1),
-    master_key_id bytea NOT NULL CHECK (length(master_key_id) = 8),
+    format integer NOT NULL,
+    -- What servers are to be started with.
+    primary_master_key_id bytea NOT NULL CHECK (length(primary_master_key_id) = 8),
+    -- Rises with each change of the keyring.
     generation integer NOT NULL,
+    -- Authenticates all that the four tables say.
+    tag bytea NOT NULL
+);
+
+-- One for each master key.
+CREATE TABLE master_key_slots (
+    number integer NOT NULL PRIMARY KEY CHECK (number BETWEEN 1 AND 4),
+    master_key_id bytea NOT NULL UNIQUE CHECK (length(master_key_id) = 8),
+    purpose text NOT NULL CHECK (purpose IN ('SERVE', 'RECOVER')),
+    generation integer NOT NULL,
+    added_at_us bigint NOT NULL,
     check_value bytea NOT NULL
 );
 
 CREATE TABLE data_keys (
     id integer NOT NULL PRIMARY KEY,
-    purpose text NOT NULL CHECK (purpose IN ('VALUE', 'CURSOR')),
-    wrapped bytea NOT NULL
+    purpose text NOT NULL CHECK (purpose IN ('VALUE', 'CURSOR', 'AUDIT', 'KEYRING')),
+    state text NOT NULL CHECK (state IN ('PENDING', 'ACTIVE', 'RETIRING', 'DESTROYED')),
+    changed_at_us bigint NOT NULL
+);
+
+-- A data key, wrapped by each master key.
+CREATE TABLE data_key_copies (
+    data_key_id integer NOT NULL REFERENCES data_keys (id),
+    master_key_id bytea NOT NULL CHECK (length(master_key_id) = 8),
+    wrapped bytea NOT NULL,
+    PRIMARY KEY (data_key_id, master_key_id)
 );
 
 CREATE TABLE users (
@@ -59,6 +82,8 @@ CREATE TABLE credentials (
 CREATE INDEX credentials_by_creation ON credentials (created_at_us, id);
 CREATE INDEX credentials_by_update ON credentials (updated_at_us, id);
 CREATE INDEX credentials_by_owner ON credentials (owner_id, name_key);
+-- How many values a data key still has, and which.
+CREATE INDEX credentials_by_data_key ON credentials (data_key_id, id);
 
 -- All parts of a name that are one, two or three characters long: what the names that hold a term have. The trigrams of the extension
 -- pg_trgm are of words alone: they do not tell that no name has the `y-a` of `key-api`, and all names with a `key` and an `api` are gone
@@ -81,6 +106,7 @@ CREATE TABLE deleted_credentials (
     deleted_at_us bigint NOT NULL
 );
 
+-- Each event is authenticated together with the one before it in its chain.
 CREATE TABLE audit_events (
     id bytea NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     occurred_at_us bigint NOT NULL,
@@ -96,8 +122,38 @@ CREATE TABLE audit_events (
     consumer_kind text,
     consumer_external_id text,
     consumer_name text,
-    request_id text NOT NULL
+    request_id text NOT NULL,
+    -- Who owns the credential, as it is after what was done.
+    owner_id bytea,
+    -- Why something was refused, or what was changed of the keyring or the log.
+    reason text,
+    -- How often it happened: more than once where refusals are counted together.
+    times integer NOT NULL,
+    -- Where all chains ended, for an anchor.
+    heads bytea,
+    chain integer NOT NULL,
+    chain_sequence bigint NOT NULL,
+    -- Authenticates all of the above, and the event before it in the chain.
+    mac bytea NOT NULL
 );
 
 CREATE INDEX audit_events_by_credential ON audit_events (credential_id, id) WHERE credential_id IS NOT NULL;
 CREATE INDEX audit_events_by_actor ON audit_events (actor_subject, id);
+CREATE UNIQUE INDEX audit_events_by_chain ON audit_events (chain, chain_sequence);
+
+-- Where each chain ends. Changed with each transaction that adds to it.
+CREATE TABLE audit_chains (
+    chain integer NOT NULL PRIMARY KEY,
+    chain_sequence bigint NOT NULL,
+    mac bytea NOT NULL,
+    -- Authenticates the end: that of an earlier one cannot be made from what the events hold.
+    tag bytea NOT NULL
+);
+
+-- Up to where each chain was pruned.
+CREATE TABLE audit_checkpoints (
+    chain integer NOT NULL PRIMARY KEY,
+    chain_sequence bigint NOT NULL,
+    mac bytea NOT NULL,
+    tag bytea NOT NULL
+);
