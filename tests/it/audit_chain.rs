@@ -19,7 +19,7 @@ use crate::support::database::times_in_ci;
 use crate::support::keys::change_keys;
 use crate::support::process::{Place, stderr, stdout};
 use crate::support::store::lines;
-use crate::support::{Server, database, secret};
+use crate::support::{Server, database, secret, tell};
 
 fn audit(place: &Place, words: &[&str]) -> Output {
     place
@@ -224,7 +224,7 @@ async fn a_thousand_edits_cuts_and_reorderings_are_found_and_an_untouched_log_ve
     }
     assert_eq!(found, rounds);
     assert_eq!(findings(&mut connection, &signer), Vec::<String>::new());
-    println!("{found} of {rounds} found");
+    tell(&format!("{found} of {rounds} found"));
 }
 
 #[tokio::test]
@@ -620,7 +620,7 @@ async fn a_million_events_are_verified_in_less_than_ten_seconds() {
     let began_at = Instant::now();
     let told = verifies(&place, &[]);
     let took = began_at.elapsed();
-    println!("{events} events verified in {took:.2?}: {told}");
+    tell(&format!("{events} events verified in {took:.2?}: {told}"));
     assert!(took < Duration::from_secs(10), "{took:?}");
     // The last but one, changed.
     let change = format!(

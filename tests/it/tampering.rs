@@ -16,7 +16,7 @@ use crate::support::audit::{Numbers, findings, signer};
 use crate::support::database::times_in_ci;
 use crate::support::keys::wrapping_key;
 use crate::support::store::lines;
-use crate::support::{Answer, Server, database, secret};
+use crate::support::{Answer, Server, database, secret, tell};
 
 fn bytes_of(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2)
@@ -150,7 +150,7 @@ async fn every_bit_of_a_row_and_of_what_it_is_bound_to_is_looked_at() {
         runtime.resolve(&id).await.field()["value"],
         secret("flipped")
     );
-    println!("{flips} bits flipped, all found");
+    tell(&format!("{flips} bits flipped, all found"));
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn every_two_of_fifty_values_that_change_their_rows_are_found() {
         assert_eq!(answer.field()["value"], secret(&format!("c{number}")));
     }
     assert_eq!(swaps, rows * (rows - 1));
-    println!("{swaps} swaps, all found");
+    tell(&format!("{swaps} swaps, all found"));
 }
 
 #[tokio::test]
@@ -246,7 +246,10 @@ async fn a_thousand_values_that_were_cut_or_zeroed_are_found_and_only_they_fail(
             );
         }
     }
-    println!("{} cut or zeroed values, all found", damaged.len());
+    tell(&format!(
+        "{} cut or zeroed values, all found",
+        damaged.len()
+    ));
 }
 
 /// What of a database is protected: what values are bound to, the log and the keyring.
@@ -359,7 +362,9 @@ async fn flipped_bits_of_the_file_give_no_wrong_value_no_panic_and_are_found() {
             untouched += 1;
         }
     }
-    println!("{flips} flips: {found} found, {untouched} hit nothing that is protected");
+    tell(&format!(
+        "{flips} flips: {found} found, {untouched} hit nothing that is protected"
+    ));
     assert!(found > 0 && untouched > 0);
 }
 
