@@ -7,6 +7,7 @@ use async_graphql::{EmptySubscription, Schema};
 use async_graphql_poem::GraphQL;
 use credence::crypto::keyring::Keyring;
 use credence::crypto::master_key::MasterKey;
+use credence::crypto::wrapping::WrappingKey;
 use credence::store::connection::Database;
 use credence::store::keyring::find_keyring;
 use diesel::SqliteConnection;
@@ -79,5 +80,6 @@ fn open_keyring(data_directory: &Path) -> Keyring {
     let database = Database::Sqlite(data_directory.join("credence.db"));
     let mut connection = database.connect_read_only().unwrap().unwrap();
     let stored = find_keyring(&mut connection).unwrap().unwrap();
-    Keyring::open(&stored, &master_key).unwrap()
+    let wrapping_key = WrappingKey::of(&master_key).unwrap();
+    Keyring::open(&stored, &[wrapping_key]).unwrap()
 }
