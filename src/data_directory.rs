@@ -124,7 +124,7 @@ impl DataDirectory {
             .open(&path)
             .map_err(|error| Failure::file(&path, "opened", &error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(DataDirectoryLock { _file: file }),
+            Ok(()) => Ok(DataDirectoryLock { file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new(
                 FailureKind::DataDirectoryInUse,
                 format!(
@@ -140,7 +140,14 @@ impl DataDirectory {
 /// The lock on a data directory, held as long as this lives.
 #[derive(Debug)]
 pub struct DataDirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DataDirectoryLock {
+    fn drop(&mut self) {
+        // Not by closing the file alone: a process that is just being started has it open, too, until it is executed.
+        let _unlocked = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 /// Reads a file with a secret key in it. Nobody else may be able to read it.

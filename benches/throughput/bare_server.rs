@@ -80,5 +80,6 @@ fn open_keyring(data_directory: &Path) -> Keyring {
     let database = Database::Sqlite(data_directory.join("credence.db"));
     let mut connection = database.connect_read_only().unwrap().unwrap();
     let stored = find_keyring(&mut connection).unwrap().unwrap();
-    Keyring::open(&stored, &[WrappingKey::of(&master_key).unwrap()]).unwrap()
+    let wrapping_key = WrappingKey::of(&master_key).unwrap();
+    Keyring::open(&stored, &[wrapping_key]).unwrap()
 }

@@ -12,6 +12,7 @@ use crate::store::audit_chain::{StoredPoint, list_heads};
 use crate::store::error::StoreError;
 use crate::types::audit::{AuditEntry, ChainPoint, Mac};
 use crate::types::clock::Timestamp;
+use crate::types::hex::hex;
 
 /// After how many events an anchor is written.
 const ANCHOR_EVENTS: i64 = 1_000;
@@ -101,19 +102,11 @@ fn line(
     );
     for (number, head) in heads.iter().enumerate() {
         let separator = if number == 0 { "" } else { "," };
-        let _written = write!(text, "{separator}{}:{}:", head.chain, head.sequence);
-        push_hex(&mut text, &head.mac);
+        let mac = hex(&head.mac);
+        let _written = write!(text, "{separator}{}:{}:{mac}", head.chain, head.sequence);
     }
     let tag = signer(&[LINE_DOMAIN, text.as_bytes()]);
-    text.push(' ');
-    push_hex(&mut text, &tag);
-    text
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        let _written = write!(text, "{byte:02x}");
-    }
+    format!("{text} {}", hex(&tag))
 }
 
 /// A line of the second place, read again.

@@ -47,7 +47,7 @@ impl Refusals {
     pub(super) fn note(&self, user: &UserKey, reason: &'static str) {
         let kind = kind(AuditAction::AccessRefused, user, reason);
         self.count(kind, |count| {
-            count.refusals = count.refusals.saturating_add(1)
+            count.refusals = count.refusals.saturating_add(1);
         });
     }
 

@@ -15,6 +15,7 @@ use super::connection::DatabaseConnection;
 use super::error::{Cause, StoreError};
 use super::schema::{audit_chains, audit_checkpoints};
 use crate::types::audit::{AuditEntry, ChainPoint, Mac};
+use crate::types::hex::hex;
 
 /// Makes message authentication codes of lists of parts.
 pub type Signer = Arc<dyn Fn(&[&[u8]]) -> Mac + Send + Sync>;
@@ -167,14 +168,6 @@ impl Chain {
             self.end.chain
         )
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-        text.extend([digit(byte >> 4), digit(byte & 0xf)]);
-        text
-    })
 }
 
 fn insert_start(

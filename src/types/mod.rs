@@ -5,6 +5,7 @@ pub mod change;
 pub mod clock;
 pub mod consumer;
 pub mod credential;
+pub mod hex;
 pub mod id;
 pub mod keyring;
 pub mod page;

@@ -181,7 +181,7 @@ fn a_mistyped_key_is_told_from_a_wrong_one_and_more_than_four_are_refused() {
     } else {
         "A"
     };
-    let mut mistyped = key.clone();
+    let mut mistyped = key;
     mistyped.replace_range(position..=position, typed);
     std::fs::write(&file, &mistyped).unwrap();
     let command = fresh.command(&["--master-key-file", text(&file)]);

@@ -17,7 +17,7 @@ use crate::support::database::times_in_ci;
 use crate::support::keys::{add_credentials, change_keys, keys, new_key, status, stored_keyring};
 use crate::support::process::{Place, ServerProcess, stderr};
 use crate::support::store::lines;
-use crate::support::{Server, database, http_client, secret};
+use crate::support::{Server, database, http_client, secret, tell};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -345,11 +345,11 @@ async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_un
         states.iter().filter(|state| **state == "DESTROYED").count(),
         states.len() - 1
     );
-    println!(
+    tell(&format!(
         "{rounds} rotations of each kind over {rows} values, {} kills, {took:.1?}: {resolves} resolves, none failed; 99 of 100 within \
          {busy_ms:.1} ms, {quiet_ms:.1} ms when nothing is rotated",
         rounds * kills
-    );
+    ));
     // The scheduler of a shared machine has its part in both.
     assert!(
         busy_ms <= 2.0 * quiet_ms + 50.0,

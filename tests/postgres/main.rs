@@ -91,6 +91,8 @@ mod store;
 mod subscription;
 #[path = "../it/support/mod.rs"]
 mod support;
+#[path = "../it/tampering.rs"]
+mod tampering;
 mod tls;
 #[path = "../it/token.rs"]
 mod token;

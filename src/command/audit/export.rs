@@ -1,13 +1,12 @@
 //! `credence audit export`.
 
-use std::fmt::Write;
-
 use clap::Args;
 use credence::failure::Failure;
 use credence::keyring_start::{connect, store_failure};
 use credence::store::audit::list_rows;
 use credence::store::audit_row::AuditRow;
 use credence::types::clock::Timestamp;
+use credence::types::hex::hex;
 use serde_json::{Value, json};
 
 use super::parse_time;
@@ -92,11 +91,4 @@ fn id(bytes: Option<&Vec<u8>>) -> Value {
         }
         Err(_length) => Value::String(hex(bytes)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _written = write!(text, "{byte:02x}");
-        text
-    })
 }

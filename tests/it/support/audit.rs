@@ -28,7 +28,7 @@ pub fn findings(connection: &mut DatabaseConnection, signer: &AuditSigner) -> Ve
     }
 }
 
-/// Random numbers that are the same in every run (Steele, Lea and Flood: SplitMix).
+/// Random numbers that are the same in every run (Steele, Lea and Flood: `SplitMix`).
 pub struct Numbers(pub u64);
 
 impl Numbers {

@@ -53,6 +53,13 @@ pub fn workflow(id: &str) -> String {
     )
 }
 
+/// Tells a figure, when somebody looks on (`--nocapture`).
+pub fn tell(figure: &str) {
+    use std::io::Write;
+    let line = format!("{figure}\n");
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
+}
+
 /// A client for servers without TLS: it has no use for the authorities of the system, which take long to read.
 pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
