@@ -80,6 +80,7 @@ pub fn refusal(error: AuthenticationError, id: Id<domain::Request>) -> Failure {
         ),
         AuthenticationError::Code => {
             tracing::info!(request_id = %id, "a one-time code was refused");
+            return Failure::Unauthenticated(Challenge::CodeInvalid);
         }
     }
     Failure::Unauthenticated(Challenge::TokenInvalid)
