@@ -37,6 +37,10 @@ fn main() -> ExitCode {
     }
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     let choice = env::var("WEB_BUILD").unwrap_or_default();
+    if !["", "required", "skip"].contains(&choice.as_str()) {
+        println!("cargo::error=WEB_BUILD is `required`, `skip` or not set");
+        return ExitCode::FAILURE;
+    }
     match build(&web, choice == "skip") {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) if choice == "required" => {
@@ -79,6 +83,13 @@ fn build(web: &Path, is_skipped: bool) -> Result<(), String> {
     );
     if !is_up_to_date(&installed, &wanted) {
         npm(web, &["ci", "--ignore-scripts", "--no-audit", "--no-fund"])?;
+    }
+    // A build that fails leaves `dist` half made: it is what no sources make, and is built again next time.
+    match fs::remove_file(web.join(STAMP)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(format!("web/{STAMP}: {error}"));
+        }
+        _ => {}
     }
     npm(web, &["run", "build"])?;
     fs::write(web.join(STAMP), hash).map_err(|error| format!("web/{STAMP}: {error}"))

@@ -125,12 +125,8 @@ impl App {
             .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
         let (stop, stopped) = watch::channel(false);
         let address = listener.local_addr().unwrap_or(settings.listen);
-        let public = PublicUrls::new(settings.sign_in.public_url.clone(), address);
-        if public.origin().is_none() {
-            tracing::warn!(
-                "where browsers reach the server is not known: name it with --public-url, such as https://credence.example.com"
-            );
-        }
+        let public = PublicUrls::new(settings.sign_in.public_url.clone(), address, is_local);
+        provider::warn_of_public_urls(&public);
         let oidc_provider = provider::connect(settings, &public)?;
         let public_url = public.origin().map(str::to_owned);
         Ok(Self {

@@ -23,6 +23,19 @@ pub fn id_token_rules(settings: &ServeSettings) -> Option<IdTokenRules> {
     })
 }
 
+/// Says what cannot be known without `--public-url`.
+pub fn warn_of_public_urls(public: &PublicUrls) {
+    if public.origin().is_none() {
+        tracing::warn!(
+            "where browsers reach the server is not known: name it with --public-url, such as https://credence.example.com"
+        );
+    } else if public.is_direct() {
+        tracing::warn!(
+            "without --public-url nobody signs in to the pages by way of a proxy, only from this machine: name where browsers reach the server, such as https://credence.example.com"
+        );
+    }
+}
+
 /// The provider; `None` without one.
 ///
 /// # Errors

@@ -72,7 +72,7 @@ test('the way there has all that protects it', async () => {
     assert.equal(url.searchParams.get(name).length, 43, name);
   }
   const [cookie] = there.headers.getSetCookie();
-  assert.match(cookie, /^credence-attempt-\d+=[\w-]{43}\.\/graphiql; HttpOnly; SameSite=Lax; Path=\/login\/oidc; Max-Age=600$/);
+  assert.match(cookie, /^credence-attempt-\d+=[\w-]{43}\.\d+\.\.[\w-]{43}\.\/graphiql; HttpOnly; SameSite=Lax; Path=\/login\/oidc; Max-Age=600$/);
   assert.equal(there.headers.get('cache-control'), 'no-store');
 });
 
@@ -165,10 +165,20 @@ test('a code that was given for something else is good for nothing', async () =>
 });
 
 test('nobody is sent to another site', async () => {
-  for (const path of ['https://evil.example', '//evil.example', '/\\evil.example', 'javascript:alert(1)', '/"><script>', '']) {
+  for (const path of [
+    'https://evil.example',
+    '//evil.example',
+    '/\\evil.example',
+    '/.//evil.example',
+    '/x/..//evil.example',
+    '/%2e//evil.example',
+    'javascript:alert(1)',
+    '/"><script>',
+    '',
+  ]) {
     const there = await new Browser().go(`${server.origin}/login/oidc?return=${encodeURIComponent(path)}`);
     const [cookie] = there.headers.getSetCookie();
-    assert.match(cookie, /^[^=]+=[\w-]{43}\.\/credentials;/, path);
+    assert.match(cookie, /^[^=]+=[\w-]{43}\.\d+\.\.[\w-]{43}\.\/credentials;/, path);
   }
 });
 

@@ -38,6 +38,7 @@ pub struct LoginLinkArguments {
 
 /// Prints a link, alone, on standard output.
 pub fn run(arguments: &LoginLinkArguments) -> Result<(), Failure> {
+    check_local_mode()?;
     let subject = arguments.sub.clone().unwrap_or_else(operator);
     check_subject(&subject)?;
     let is_unlimited = arguments.role.is_none() && arguments.scope.is_empty();
@@ -53,6 +54,20 @@ pub fn run(arguments: &LoginLinkArguments) -> Result<(), Failure> {
         scopes,
     )?;
     super::print(&format!("{}\n", *link))
+}
+
+/// Refuses to make a link that the server would not take, as far as that can be known here: by the settings that both have.
+fn check_local_mode() -> Result<(), Failure> {
+    let of_issuers = ["CREDENCE_JWT_KEY_FILE", "CREDENCE_JWKS_FILE"];
+    match of_issuers
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some())
+    {
+        Some(name) => Err(Failure::configuration(format!(
+            "{name} is set: a server with this setting is not in local mode and takes no links. Sign in through its provider, or with a token of its issuer"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A link for the operator, who may do all that a person may.

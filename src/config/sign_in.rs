@@ -57,7 +57,8 @@ pub struct SignInSettings {
         value_name = "NAME"
     )]
     pub oidc_label: String,
-    /// The claim of ID tokens whose words are roles (viewer, editor, admin, runtime), beside the scopes of the claim `scope`
+    /// The claim of ID tokens whose words are roles (viewer, editor, admin), beside the scopes of the claim `scope`. Nobody gets the scope
+    /// credentials:resolve this way
     #[arg(long, env = "CREDENCE_OIDC_ROLE_CLAIM", value_name = "CLAIM")]
     pub oidc_role_claim: Option<String>,
     /// The certificates (PEM) of the authorities that vouch for the provider, in place of those that the system trusts

@@ -6,11 +6,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::digest::hmac_sha256;
 use super::session::is_same;
 use super::token::{Audience, TokenProblem, TokenVerifier, VerifiedToken};
 use super::token_key::{RsaAlgorithm, TokenKeys};
 use crate::types::clock::Timestamp;
-use crate::types::scope::{Role, ScopeSet};
+use crate::types::scope::{Role, Scope, ScopeSet};
+use crate::types::session::Fingerprint;
+
+const FINGERPRINT_DOMAIN: &[u8] = b"credence/provider-fingerprint/v1";
 
 /// What the ID tokens of a provider must be.
 #[derive(Clone, Debug)]
@@ -28,7 +32,15 @@ pub struct IdTokenRules {
 }
 
 impl IdTokenRules {
-    /// Verifies an ID token with the provider's key set, a JSON Web Key Set. `nonce` is that of the sign-in that it must be of.
+    /// Tells this provider and its client apart from others. Its keys come and go.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let parts = [self.issuer.as_bytes(), self.client_id.as_bytes()];
+        Fingerprint(hmac_sha256(FINGERPRINT_DOMAIN, &parts))
+    }
+
+    /// Verifies an ID token with the provider's key set, a JSON Web Key Set. `nonce` is that of the sign-in that it must be of. Whatever it
+    /// says, it does not allow to resolve.
     ///
     /// # Errors
     /// A [`TokenProblem`]: [`TokenProblem::UnknownKey`] when the set may be an old one.
@@ -62,6 +74,9 @@ impl IdTokenRules {
                 .map_err(|_library_text| TokenProblem::Claims)?;
             verified.scopes = verified.scopes.with(roles);
         }
+        // It speaks for a person, and people resolve nothing.
+        verified.scopes = verified.scopes.without(Scope::CredentialsResolve);
+        verified.verified_with = self.fingerprint();
         Ok(verified)
     }
 }

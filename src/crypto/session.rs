@@ -1,5 +1,5 @@
 //! The secrets of sessions and one-time codes, and the keys that authenticate their rows: who can write to the database makes no
-//! session with them, and gives none more rights.
+//! session with them, and gives none more rights. Sign-ins under way, which the browser keeps, are authenticated in the same manner.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
@@ -9,10 +9,15 @@ use zeroize::Zeroizing;
 use super::digest::{HASH_LENGTH_BYTES, derive_key, hmac_sha256, sha256};
 use super::random::{self, RandomUnavailable};
 use crate::types::id::Id;
-use crate::types::session::{LoginCode, RowMac, SECRET_LENGTH_BYTES, SecretHash, Session};
+use crate::types::session::{
+    Authenticator, Fingerprint, LoginCode, RowMac, SECRET_LENGTH_BYTES, SecretHash, Session, Way,
+};
 
 const SESSION_DOMAIN: &[u8] = b"credence/session/v1";
 const CODE_DOMAIN: &[u8] = b"credence/login-code/v1";
+const AUTHENTICATOR_DOMAIN: &[u8] = b"credence/session-authenticator/v1";
+const ATTEMPT_DOMAIN: &[u8] = b"credence/sign-in-attempt/v1";
+const ROW_KEY_DOMAIN: &[u8] = b"credence/row-key/v1";
 const CODE_PURPOSE: &str = "login-code/v1";
 
 /// A new secret as text, 43 characters of base64url, and its hash.
@@ -30,6 +35,19 @@ pub fn generate_secret() -> Result<(Zeroizing<String>, SecretHash), RandomUnavai
 pub fn hash_secret(text: &str) -> Option<SecretHash> {
     let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
     (secret.len() == SECRET_LENGTH_BYTES).then(|| SecretHash(sha256(&secret)))
+}
+
+/// A hash as text, 43 characters of base64url.
+#[must_use]
+pub fn hash_to_text(hash: &SecretHash) -> String {
+    URL_SAFE_NO_PAD.encode(hash.0)
+}
+
+/// The hash that a text holds; `None` for what can be none.
+#[must_use]
+pub fn hash_from_text(text: &str) -> Option<SecretHash> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    bytes.try_into().ok().map(SecretHash)
 }
 
 /// A text that follows from a secret for one purpose, 43 characters of base64url. It tells nothing of the secret.
@@ -60,6 +78,46 @@ impl RowKey {
         Self::derive(signing_key, deployment_id, CODE_PURPOSE)
     }
 
+    /// Tells this key apart from others.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(hmac_sha256(self.0.as_slice(), &[ROW_KEY_DOMAIN]))
+    }
+
+    /// What a session keeps of what it was made of.
+    #[must_use]
+    pub fn authenticator(&self, way: Way, fingerprint: Fingerprint) -> Authenticator {
+        let parts = [
+            AUTHENTICATOR_DOMAIN,
+            way.as_str().as_bytes(),
+            &fingerprint.0,
+        ];
+        Authenticator(hmac_sha256(self.0.as_slice(), &parts))
+    }
+
+    /// Authenticates what a browser keeps of a sign-in under way. A text, 43 characters of base64url.
+    #[must_use]
+    pub fn attempt_mac(
+        &self,
+        secret: &str,
+        begun_at_seconds: i64,
+        session: Option<SecretHash>,
+        path: &str,
+    ) -> String {
+        let session = session.as_ref().map(|hash| hash.0.as_slice());
+        let mac = hmac_sha256(
+            self.0.as_slice(),
+            &[
+                ATTEMPT_DOMAIN,
+                secret.as_bytes(),
+                &begun_at_seconds.to_be_bytes(),
+                session.unwrap_or_default(),
+                path.as_bytes(),
+            ],
+        );
+        URL_SAFE_NO_PAD.encode(mac)
+    }
+
     /// Authenticates a session.
     #[must_use]
     pub fn session_mac(&self, session: &Session) -> RowMac {
@@ -76,6 +134,7 @@ impl RowKey {
             &[
                 SESSION_DOMAIN,
                 &session.id_hash.0,
+                &session.authenticator.0,
                 session.user_id.as_bytes(),
                 session.scopes.to_claim().as_bytes(),
                 is_limited,

@@ -7,12 +7,14 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::digest::hmac_sha256;
 use super::token_header::TokenHeader;
-use super::token_key::TokenKeys;
+use super::token_key::{TokenKey, TokenKeys};
 use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::scope::ScopeSet;
+use crate::types::session::Fingerprint;
 use crate::types::text::is_nameable;
 use crate::types::user::{PROFILE_LIMIT_CHARACTERS, Profile, UserKey};
 
@@ -23,6 +25,7 @@ pub const TOKEN_LIFETIME_LIMIT_SECONDS: i64 = 24 * 60 * 60;
 /// How far the issuer's clock may be from ours, in seconds, unless configured otherwise.
 pub const LEEWAY_DEFAULT_SECONDS: i64 = 30;
 
+const FINGERPRINT_DOMAIN: &[u8] = b"credence/token-fingerprint/v1";
 /// The longest subject, in bytes.
 const SUBJECT_LIMIT_BYTES: usize = 255;
 
@@ -99,6 +102,8 @@ pub struct VerifiedToken {
     pub accepted_until_seconds: i64,
     /// The only credentials that it resolves; `None` for all.
     pub credential_ids: Option<Vec<Id<Credential>>>,
+    /// What it was verified with.
+    pub verified_with: Fingerprint,
 }
 
 /// Verifies the tokens of one issuer.
@@ -140,10 +145,34 @@ impl TokenVerifier {
         let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation(key.algorithm))
             .map_err(|error| problem_of(error.kind()))?
             .claims;
-        self.check(claims, now)
+        self.check(claims, self.fingerprint(key), now)
     }
 
-    fn check(&self, claims: Claims, now: Timestamp) -> Result<VerifiedToken, TokenProblem> {
+    /// What tokens are verified with: one for each key.
+    pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        self.keys.iter().map(|key| self.fingerprint(key))
+    }
+
+    fn fingerprint(&self, key: &TokenKey) -> Fingerprint {
+        let [one, other] = key.material();
+        Fingerprint(hmac_sha256(
+            FINGERPRINT_DOMAIN,
+            &[
+                self.issuer.as_bytes(),
+                self.audience.as_bytes(),
+                format!("{:?}", key.algorithm).as_bytes(),
+                one,
+                other,
+            ],
+        ))
+    }
+
+    fn check(
+        &self,
+        claims: Claims,
+        verified_with: Fingerprint,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenProblem> {
         let now_seconds = now.seconds();
         if claims.iss != self.issuer {
             return Err(TokenProblem::Issuer);
@@ -186,6 +215,7 @@ impl TokenVerifier {
                 .as_deref()
                 .map(parse_ids)
                 .transpose()?,
+            verified_with,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use pkcs1::der::Decode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -104,6 +104,16 @@ pub struct TokenKey {
     pub(super) id: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
+}
+
+impl TokenKey {
+    /// The bytes that make it what it is.
+    pub(super) fn material(&self) -> [&[u8]; 2] {
+        match self.key.kind() {
+            DecodingKeyKind::SecretOrDer(bytes) => [bytes, &[]],
+            DecodingKeyKind::RsaModulusExponent { n, e } => [n, e],
+        }
+    }
 }
 
 /// The keys of the issuer.
@@ -228,6 +238,11 @@ impl TokenKeys {
             (None, _) => None,
             (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
         }
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &TokenKey> {
+        self.0.iter()
     }
 
     fn one(algorithm: Algorithm, key: DecodingKey) -> Self {

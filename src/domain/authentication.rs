@@ -281,7 +281,8 @@ impl Domain {
         check_removal(issued_at_seconds, removed_at, self.removal_leeway_seconds)
     }
 
-    /// The check that stands at the beginning of every write and resolve, in its transaction: the caller's user still exists.
+    /// The check that stands at the beginning of every write and resolve, in its transaction: the caller's user still exists, and so does
+    /// their session. Who signed out while the request was under way did so before it.
     pub(super) fn removal_check(
         &self,
         caller: &Caller,
@@ -289,11 +290,18 @@ impl Domain {
         let (id, key) = (caller.user.id, caller.user.key.clone());
         let issued_at_seconds = caller.issued_at_seconds;
         let leeway_seconds = self.removal_leeway_seconds;
+        let (signed_in, now) = (caller.session, self.clock.now());
         move |connection| {
             // A removal that comes meanwhile waits until this is done.
             user::keep_user(connection, id)?;
             let removed_at = user::find_removal(connection, &key)?;
-            check_removal(issued_at_seconds, removed_at, leeway_seconds)
+            check_removal(issued_at_seconds, removed_at, leeway_seconds)?;
+            match signed_in {
+                Some(id_hash) if !session::has_session(connection, id_hash, now)? => {
+                    Err(Error::Unauthenticated)
+                }
+                _ => Ok(()),
+            }
         }
     }
 }

@@ -6,40 +6,32 @@ use super::authentication::AuthenticationError;
 use super::error::Error;
 use super::session::SignedIn;
 use super::{Domain, Request};
-use crate::crypto::session::{derive_text, generate_secret, is_same};
+use crate::crypto::session::{
+    derive_text, generate_secret, hash_from_text, hash_secret, hash_to_text, is_same,
+};
 use crate::crypto::token::TokenProblem;
 use crate::store::error::Cause;
 use crate::types::id::Id;
 use crate::types::scope::ScopeSet;
+use crate::types::session::{SecretHash, Way};
 
-/// A sign-in under way. The browser keeps its secret; all else follows from that, so that whichever instance it comes back to knows it.
+/// How long somebody may take at the provider, in seconds.
+pub const ATTEMPT_LIMIT_SECONDS: i64 = 10 * 60;
+
+/// A sign-in under way. The browser keeps it, authenticated, so that whichever instance it comes back to knows it and nobody else makes
+/// one; what the provider is told follows from its secret. That it is used once only is up to the provider, whose codes are good once.
 pub struct Attempt {
     secret: Zeroizing<String>,
+    begun_at_seconds: i64,
+    session: Option<SecretHash>,
+    path: String,
 }
 
 impl Attempt {
-    /// A new one.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when the system's random source fails.
-    pub fn begin() -> Result<Self, Error> {
-        let (secret, _hash) = generate_secret()
-            .map_err(|_unavailable| Error::Internal(Cause("the system's random source")))?;
-        Ok(Self { secret })
-    }
-
-    /// The one that a browser came back with.
+    /// Where the browser goes afterwards.
     #[must_use]
-    pub fn resume(secret: &str) -> Self {
-        Self {
-            secret: Zeroizing::new(secret.to_owned()),
-        }
-    }
-
-    /// What the browser keeps.
-    #[must_use]
-    pub fn secret(&self) -> &str {
-        &self.secret
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// What the provider hands back with the browser (RFC 6749, section 4.1.1).
@@ -68,6 +60,70 @@ impl Attempt {
 }
 
 impl Domain {
+    /// A new attempt, which ends at a path. The session that the browser has, if any, ends with its success.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system's random source fails.
+    pub fn begin_attempt(&self, path: &str, session_id: Option<&str>) -> Result<Attempt, Error> {
+        let (secret, _hash) = generate_secret()
+            .map_err(|_unavailable| Error::Internal(Cause("the system's random source")))?;
+        Ok(Attempt {
+            secret,
+            begun_at_seconds: self.clock.now().seconds(),
+            session: session_id.and_then(hash_secret),
+            path: path.to_owned(),
+        })
+    }
+
+    /// What the browser keeps of an attempt: its parts, with a dot between.
+    #[must_use]
+    pub fn keep_attempt(&self, attempt: &Attempt) -> Zeroizing<String> {
+        let session = attempt.session.as_ref().map(hash_to_text);
+        Zeroizing::new(format!(
+            "{}.{}.{}.{}.{}",
+            *attempt.secret,
+            attempt.begun_at_seconds,
+            session.unwrap_or_default(),
+            self.mac_of(attempt),
+            attempt.path
+        ))
+    }
+
+    /// The attempt that a browser came back with; `None` when no server of this deployment made it.
+    #[must_use]
+    pub fn resume_attempt(&self, kept: &str) -> Option<Attempt> {
+        let mut parts = kept.splitn(5, '.');
+        let (secret, begun_at) = (parts.next()?, parts.next()?);
+        let (session, mac, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let attempt = Attempt {
+            secret: Zeroizing::new(secret.to_owned()),
+            begun_at_seconds: begun_at.parse().ok()?,
+            session: hash_from_text(session),
+            path: path.to_owned(),
+        };
+        is_same(&self.mac_of(&attempt), mac).then_some(attempt)
+    }
+
+    /// Whether an attempt began at most ten minutes ago.
+    #[must_use]
+    pub fn is_under_way(&self, attempt: &Attempt) -> bool {
+        let age_seconds = self
+            .clock
+            .now()
+            .seconds()
+            .saturating_sub(attempt.begun_at_seconds);
+        age_seconds <= ATTEMPT_LIMIT_SECONDS
+    }
+
+    fn mac_of(&self, attempt: &Attempt) -> String {
+        self.keyring.present().session_key().attempt_mac(
+            &attempt.secret,
+            attempt.begun_at_seconds,
+            attempt.session,
+            &attempt.path,
+        )
+    }
+
     /// Makes a session of an ID token that the provider gave for an attempt, verified with the provider's key set. The session lasts as long
     /// as is configured: ID tokens live for minutes.
     ///
@@ -91,6 +147,13 @@ impl Domain {
         }
         // Where the provider's clock is ahead, the session would outlive the removal of its user.
         verified.issued_at_seconds = verified.issued_at_seconds.min(now.seconds());
-        self.begin_session(verified, None, None, request_id).await
+        let signed_in = self
+            .begin_session(Way::Provider, verified, None, None, request_id)
+            .await?;
+        if let Some(id_hash) = attempt.session {
+            // When it cannot be ended now, it ends by itself.
+            let _ended = self.end_session(id_hash).await;
+        }
+        Ok(signed_in)
     }
 }

@@ -16,8 +16,11 @@ use crate::store::error::{Cause, StoreError};
 use crate::store::{session, user};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
-use crate::types::session::{SecretHash, Session};
+use crate::types::session::{Authenticator, SecretHash, Session, Way};
 use crate::types::user::{Profile, UserKey};
+
+/// How many sessions a user may have: when there are more, the oldest goes.
+const USER_SESSIONS_LIMIT: i64 = 20;
 
 /// How people may sign in beside with a token.
 pub struct SignIn {
@@ -65,7 +68,7 @@ impl Domain {
         if ends_at_seconds <= now.seconds() {
             return Err(AuthenticationError::Token(TokenProblem::Expired));
         }
-        self.begin_session(token, Some(ends_at_seconds), None, request_id)
+        self.begin_session(Way::Token, token, Some(ends_at_seconds), None, request_id)
             .await
     }
 
@@ -104,15 +107,16 @@ impl Domain {
             expires_at_seconds: i64::MAX,
             accepted_until_seconds: i64::MAX,
             credential_ids: None,
+            verified_with: codes.key.fingerprint(),
         };
-        self.begin_session(granted, None, Some(code_hash), request_id)
+        self.begin_session(Way::Code, granted, None, Some(code_hash), request_id)
             .await
     }
 
     /// Finds out who a session speaks for.
     ///
     /// # Errors
-    /// [`AuthenticationError::Session`] for one that is unknown or has ended.
+    /// [`AuthenticationError::Session`] for one that is unknown or has ended, or was made of what is no longer accepted.
     pub async fn authenticate_session(
         &self,
         session_id: &str,
@@ -127,11 +131,13 @@ impl Domain {
             .await
             .map_err(failed)?;
         let (found, user, mac) = found.ok_or(unknown.clone())?;
-        let is_good = found.ends_at > self.clock.now()
-            && is_authentic(
-                mac,
-                self.keyring.present().session_key().session_mac(&found),
-            );
+        let keyring = self.keyring.present();
+        let key = keyring.session_key();
+        // One that was made when sessions lasted longer ends as if it were made now.
+        let ends_at = found.ends_at.min(self.latest_end(found.created_at));
+        let is_good = ends_at > self.clock.now()
+            && is_authentic(mac, key.session_mac(&found))
+            && self.is_accepted(key, found.authenticator);
         if !is_good {
             return Err(unknown);
         }
@@ -139,7 +145,7 @@ impl Domain {
             user: Arc::new(user),
             scopes: found.scopes,
             issued_at_seconds: found.issued_at_seconds,
-            accepted_until_seconds: found.ends_at.seconds(),
+            accepted_until_seconds: ends_at.seconds(),
             credential_ids: found.credential_ids.map(Arc::from),
             session: Some(id_hash),
             request_id,
@@ -152,9 +158,13 @@ impl Domain {
     /// # Errors
     /// An [`Error`] when the database cannot be written.
     pub async fn sign_out(&self, session_id: &str) -> Result<(), Error> {
-        let Some(id_hash) = hash_secret(session_id) else {
-            return Ok(());
-        };
+        match hash_secret(session_id) {
+            Some(id_hash) => self.end_session(id_hash).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn end_session(&self, id_hash: SecretHash) -> Result<(), Error> {
         let deleted: Result<usize, StoreError> = self
             .store
             .write(move |connection| session::delete_session(connection, id_hash))
@@ -162,9 +172,28 @@ impl Domain {
         deleted.map(drop).map_err(Error::from)
     }
 
+    /// Whether what a session was made of is still configured.
+    fn is_accepted(&self, key: &RowKey, found: Authenticator) -> bool {
+        let tokens = self.tokens.fingerprints().map(|print| (Way::Token, print));
+        let codes = self.sign_in.codes.iter();
+        let codes = codes.map(|codes| (Way::Code, codes.key.fingerprint()));
+        let providers = self.sign_in.provider.iter();
+        let providers = providers.map(|rules| (Way::Provider, rules.fingerprint()));
+        let mut accepted = tokens.chain(codes).chain(providers);
+        accepted.any(|(way, fingerprint)| key.authenticator(way, fingerprint) == found)
+    }
+
+    /// When a session that was made then ends at the latest. Times of sessions are whole seconds.
+    fn latest_end(&self, created_at: Timestamp) -> Timestamp {
+        let seconds = created_at.seconds();
+        let latest = seconds.saturating_add(self.sign_in.session_lifetime_seconds);
+        Timestamp(latest.saturating_mul(1_000_000))
+    }
+
     /// Makes a session of what was verified. The code that it was made of, if any, is used up with it, or not at all.
     pub(super) async fn begin_session(
         &self,
+        way: Way,
         granted: VerifiedToken,
         ends_at_seconds: Option<i64>,
         code_hash: Option<SecretHash>,
@@ -172,15 +201,18 @@ impl Domain {
     ) -> Result<SignedIn, AuthenticationError> {
         let user = self.user_of(&granted).await?;
         let now = self.clock.now();
-        let latest = now
-            .seconds()
-            .saturating_add(self.sign_in.session_lifetime_seconds);
+        let latest = self.latest_end(now).seconds();
         let ends_at_seconds = ends_at_seconds.map_or(latest, |end| end.min(latest));
         let (session_id, id_hash) = generate_secret().map_err(|_unavailable| {
             AuthenticationError::Failed(Error::Internal(Cause("the system's random source")))
         })?;
+        let keyring = self.keyring.present();
+        let authenticator = keyring
+            .session_key()
+            .authenticator(way, granted.verified_with);
         let made = Session {
             id_hash,
+            authenticator,
             user_id: user.id,
             scopes: granted.scopes,
             credential_ids: granted.credential_ids,
@@ -230,9 +262,11 @@ impl Domain {
                 }
                 match session::insert_session(connection, &made, mac) {
                     // Removed, and known as they were before.
-                    Err(StoreError::NoReferent) => Err(Error::Unauthenticated),
-                    inserted => Ok(inserted.map(|()| true)?),
+                    Err(StoreError::NoReferent) => return Err(Error::Unauthenticated),
+                    inserted => inserted?,
                 }
+                session::delete_oldest(connection, user_id, USER_SESSIONS_LIMIT)?;
+                Ok(true)
             })
             .await;
         match inserted {

@@ -65,6 +65,10 @@ pub async fn verify_session(
 
 /// The answer to one who is not authenticated. The log is told the reason, and it is counted.
 pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Request>) -> Failure {
+    let challenge = match error {
+        AuthenticationError::Code => Challenge::CodeInvalid,
+        _ => Challenge::TokenInvalid,
+    };
     let (what, reason) = match error {
         AuthenticationError::Failed(error) => return failure_of(error),
         AuthenticationError::Token(problem) => ("a token", problem.as_str()),
@@ -80,7 +84,7 @@ pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Reque
     };
     domain.note_refused_token(reason);
     tracing::info!(request_id = %id, reason, "{what} was refused");
-    Failure::Unauthenticated(Challenge::TokenInvalid)
+    Failure::Unauthenticated(challenge)
 }
 
 /// When the caller's token or session ends.

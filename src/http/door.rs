@@ -9,11 +9,15 @@ use tracing::Instrument;
 use super::cross_origin::CrossOrigin;
 use super::failure::Failure;
 use super::framing::AmbiguousLength;
+use super::pages::PICKER;
 use crate::domain;
 use crate::domain::Domain;
 use crate::types::id::Id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What pages of other origins may read, when their origins are configured.
+const FOR_OTHER_ORIGINS: [&str; 2] = ["/graphql", PICKER];
 
 /// The longest URL, in bytes.
 const URL_LIMIT_BYTES: usize = 16 * 1024;
@@ -43,6 +47,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         // A client's own ID is not taken over: it could be that of another request.
         let id = self.domain.next_request_id();
         request.extensions_mut().insert(id);
+        let is_for_others = FOR_OTHER_ORIGINS.contains(&request.uri().path());
         let origin = self.cross_origin.allowed_origin(&request);
         let is_preflight = request.method() == Method::OPTIONS;
         let span = tracing::info_span!("request", %id);
@@ -56,7 +61,9 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
             Err(_library_text) => Failure::Internal.response(),
         };
         let headers = response.headers_mut();
-        self.cross_origin.admit(headers, origin, is_preflight);
+        if is_for_others {
+            self.cross_origin.admit(headers, origin, is_preflight);
+        }
         if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }

@@ -17,6 +17,8 @@ pub enum Failure {
     Unauthenticated(Challenge),
     /// A cookie came with a request of which nobody knows that it is of our own pages.
     CrossSite,
+    /// Somebody signs in by way of a proxy that the server was not told of.
+    UnknownProxy,
     /// There is nothing at the address.
     NotFound,
     /// The method is another one than the allowed ones.
@@ -56,6 +58,8 @@ pub enum Challenge {
     TokenMissing,
     /// Another token: the one that came is not good.
     TokenInvalid,
+    /// Another one-time code: the one that came is not good.
+    CodeInvalid,
 }
 
 impl Failure {
@@ -83,7 +87,7 @@ impl Failure {
     const fn status(self) -> StatusCode {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::UnknownProxy => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) | Self::NotByGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable | Self::SubscriptionNeedsStream => StatusCode::NOT_ACCEPTABLE,
@@ -103,7 +107,7 @@ impl Failure {
             Self::Unauthenticated(Challenge::TokenMissing) => {
                 Some((header::WWW_AUTHENTICATE, "Bearer"))
             }
-            Self::Unauthenticated(Challenge::TokenInvalid) => {
+            Self::Unauthenticated(Challenge::TokenInvalid | Challenge::CodeInvalid) => {
                 Some((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
             }
             Self::MethodNotAllowed(methods) => Some((header::ALLOW, methods)),
@@ -115,6 +119,10 @@ impl Failure {
 
     const fn error(self) -> ApiError {
         let (code, message) = match self {
+            Self::Unauthenticated(Challenge::CodeInvalid) => (
+                ErrorCode::Unauthenticated,
+                "This one-time code is not valid: it was used before, is older than ten minutes, or is of another server. `credence login-link` makes another one.",
+            ),
             // One message for all of them: what is wrong with a token is for the log.
             Self::Unauthenticated(_) => (
                 ErrorCode::Unauthenticated,
@@ -123,6 +131,10 @@ impl Failure {
             Self::CrossSite => (
                 ErrorCode::Forbidden,
                 "A session is for the server's own pages: Sec-Fetch-Site must be same-origin, or Origin the public URL (--public-url).",
+            ),
+            Self::UnknownProxy => (
+                ErrorCode::Forbidden,
+                "This server was not told of the proxy before it, and its cookie would not be protected: name where browsers reach it with --public-url.",
             ),
             Self::NotFound => (
                 ErrorCode::BadRequest,

@@ -17,6 +17,7 @@ mod health;
 mod json;
 mod linger;
 pub mod oidc;
+mod oidc_memory;
 pub mod oidc_provider;
 mod pages;
 mod parameters;

@@ -1,25 +1,26 @@
 //! Signing in through an OpenID Connect provider: the way there, and the way back (OpenID Connect Core 1.0, section 3.1, with PKCE).
 //!
-//! Between the two, the browser keeps the attempt in a cookie that lasts ten minutes. The way back ends with a page of our own that goes on
+//! Between the two, the browser keeps the attempt in a cookie, which counts for ten minutes. The way back ends with a page of our own that goes on
 //! by script: the cookie of the session is sent only where a page of ours leads.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth2::url::form_urlencoded;
 use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use tokio::time::timeout;
+use url::form_urlencoded;
 
 use super::authorization::refusal;
 use super::browser::Browsers;
 use super::door::request_id;
 use super::failure::Failure;
 use super::oidc_provider::{Provider, ProviderProblem};
+use super::public_url;
 use crate::domain;
 use crate::domain::Domain;
 use crate::domain::authentication::AuthenticationError;
-use crate::domain::provider::Attempt;
+use crate::domain::provider::{ATTEMPT_LIMIT_SECONDS, Attempt};
 use crate::domain::session::SignedIn;
 use crate::types::id::Id;
 
@@ -29,8 +30,6 @@ pub const PATHS: [&str; 3] = ["/login/oidc", CALLBACK, SCRIPT];
 pub const CALLBACK: &str = "/login/oidc/callback";
 const SCRIPT: &str = "/login/oidc/continue.js";
 
-/// How long somebody may take at the provider, in seconds.
-const ATTEMPT_LIMIT_SECONDS: u64 = 10 * 60;
 /// How long a request may take until its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Where one goes who was nowhere before.
@@ -94,37 +93,50 @@ impl OidcEndpoint {
 
     async fn answer(&self, request: &Request) -> Result<Response, Failure> {
         let provider = self.provider.as_ref().ok_or(Failure::NotFound)?;
-        if ![Method::GET, Method::HEAD].contains(request.method()) {
-            return Err(Failure::MethodNotAllowed("GET, HEAD"));
+        if request.uri().path() == SCRIPT {
+            return match *request.method() {
+                Method::GET | Method::HEAD => Ok(script()),
+                _ => Err(Failure::MethodNotAllowed("GET, HEAD")),
+            };
         }
+        // Each of the others does something.
+        if request.method() != Method::GET {
+            return Err(Failure::MethodNotAllowed("GET"));
+        }
+        let headers = request.headers();
+        self.browsers.public.check_direct(headers)?;
         let id = request_id(request).ok_or(Failure::Internal)?;
         let query = request.uri().query().unwrap_or_default();
-        let answered = match request.uri().path() {
-            SCRIPT => return Ok(script()),
-            CALLBACK => self.come_back(provider, request.headers(), query, id).await,
-            _ => self.go_there(provider, query, id).await,
-        };
-        Ok(answered
-            .unwrap_or_else(|problem| redirect(&format!("/login#error={}", problem.as_str()))))
+        if request.uri().path() == CALLBACK {
+            return Ok(self.come_back(provider, headers, query, id).await);
+        }
+        let wanted = parameter(query, "return").ok().flatten();
+        let path = wanted.filter(|path| is_own_path(path));
+        let path = path.as_deref().unwrap_or(START);
+        let gone = self.go_there(provider, headers, path, id).await;
+        Ok(gone.unwrap_or_else(|problem| refused(problem, path)))
     }
 
     async fn go_there(
         &self,
         provider: &Provider,
-        query: &str,
+        headers: &HeaderMap,
+        path: &str,
         id: Id<domain::Request>,
     ) -> Result<Response, Problem> {
-        let wanted = parameter(query, "return");
-        let path = wanted
-            .as_deref()
-            .filter(|path| is_own_path(path))
-            .unwrap_or(START);
-        let attempt = Attempt::begin().map_err(|_error| Problem::Unavailable)?;
+        // The session is known here only: where the provider's redirect leads, its cookie is not sent.
+        let session_id = self.browsers.own_session(headers).ok().flatten();
+        let attempt = self.domain.begin_attempt(path, session_id);
+        let attempt = attempt.map_err(|_error| Problem::Unavailable)?;
         let url = provider.authorization_url(&attempt).await;
         let url = url.map_err(|problem| told(problem, id))?;
         let mut response = redirect(&url);
-        let value = format!("{}.{path}", attempt.secret());
-        if let Some(cookie) = self.browsers.attempt.set(&value, ATTEMPT_LIMIT_SECONDS) {
+        let kept = self.domain.keep_attempt(&attempt);
+        let cookie = self
+            .browsers
+            .attempt
+            .set(&kept, ATTEMPT_LIMIT_SECONDS.unsigned_abs());
+        if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         Ok(response)
@@ -136,24 +148,42 @@ impl OidcEndpoint {
         headers: &HeaderMap,
         query: &str,
         id: Id<domain::Request>,
-    ) -> Result<Response, Problem> {
-        let cookie = self.browsers.attempt.find(headers);
-        let (secret, path) = cookie
-            .and_then(|value| value.split_once('.'))
-            .ok_or(Problem::Expired)?;
-        let attempt = Attempt::resume(secret);
-        if !parameter(query, "state").is_some_and(|state| attempt.has_state(&state)) {
+    ) -> Response {
+        let kept = self.browsers.attempt.find(headers);
+        let Some(attempt) = kept.and_then(|kept| self.domain.resume_attempt(kept)) else {
+            return refused(Problem::Expired, START);
+        };
+        match self.end(provider, &attempt, query, id).await {
+            Ok(signed_in) => self.go_on(&signed_in, attempt.path()),
+            Err(problem) => refused(problem, attempt.path()),
+        }
+    }
+
+    async fn end(
+        &self,
+        provider: &Provider,
+        attempt: &Attempt,
+        query: &str,
+        id: Id<domain::Request>,
+    ) -> Result<SignedIn, Problem> {
+        let state = parameter(query, "state")?;
+        let is_its_own = state.is_some_and(|state| attempt.has_state(&state));
+        if !is_its_own || !self.domain.is_under_way(attempt) {
             return Err(Problem::Expired);
         }
-        if parameter(query, "iss").is_some_and(|issuer| !provider.is_issuer(&issuer)) {
+        let issuer = parameter(query, "iss")?;
+        let is_issuer = provider.is_issuer(issuer.as_deref()).await;
+        if !is_issuer.map_err(|problem| told(problem, id))? {
             return Err(Problem::Refused);
         }
-        let code = parameter(query, "code").ok_or(Problem::Denied)?;
-        let id_token = provider.id_token(&code, &attempt).await;
+        let code = match (parameter(query, "code")?, parameter(query, "error")?) {
+            (Some(code), None) => code,
+            (None, Some(error)) => return Err(problem_of(&error)),
+            _ => return Err(Problem::Refused),
+        };
+        let id_token = provider.id_token(&code, attempt).await;
         let id_token = id_token.map_err(|problem| told(problem, id))?;
-        let signed_in = self.sign_in(provider, &id_token, &attempt, id).await?;
-        let path = Some(path).filter(|path| is_own_path(path)).unwrap_or(START);
-        Ok(self.go_on(&signed_in, path))
+        self.sign_in(provider, &id_token, attempt, id).await
     }
 
     async fn sign_in(
@@ -236,23 +266,37 @@ fn told(problem: ProviderProblem, id: Id<domain::Request>) -> Problem {
     }
 }
 
-/// A parameter of a URL's query that is there once.
-fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => Some(value.into_owned()),
-        _ => None,
+/// What an error of the provider is to the page (RFC 6749, section 4.1.2.1).
+fn problem_of(error: &str) -> Problem {
+    match error {
+        "server_error" | "temporarily_unavailable" => Problem::ProviderUnavailable,
+        _ => Problem::Denied,
     }
 }
 
-/// Whether a text is a path of this server that a cookie and a page can hold: with `//` or `/\` in front it would lead elsewhere.
+/// A parameter of a URL's query, if there is one. None may be there twice (RFC 6749, section 3.1).
+fn parameter(query: &str, name: &str) -> Result<Option<String>, Problem> {
+    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
+        _ => Err(Problem::Refused),
+    }
+}
+
+/// Whether a text is a path of this server that a cookie and a page can hold.
 fn is_own_path(path: &str) -> bool {
-    let leads_elsewhere = path.starts_with("//") || path.contains('\\');
     let may_stand = |c: char| c.is_ascii_alphanumeric() || "-._~/?=&%+#!*:@".contains(c);
-    path.starts_with('/')
-        && !leads_elsewhere
-        && path.len() <= RETURN_LIMIT
-        && path.chars().all(may_stand)
+    path.len() <= RETURN_LIMIT && path.chars().all(may_stand) && public_url::is_own_path(path)
+}
+
+/// Leads back to where one signs in, which is told why, and where one wanted to go.
+fn refused(problem: Problem, path: &str) -> Response {
+    let problem = problem.as_str();
+    if path == START {
+        return redirect(&format!("/login#error={problem}"));
+    }
+    let path: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+    redirect(&format!("/login?return={path}#error={problem}"))
 }
 
 fn redirect(location: &str) -> Response {

@@ -17,10 +17,9 @@ use poem::http::StatusCode;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Response};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::oidc_memory::Memory;
 use super::public_url::is_protected;
 use crate::domain::provider::Attempt;
 
@@ -91,6 +90,9 @@ struct Metadata {
     token_endpoint: String,
     jwks_uri: String,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    // RFC 9207, section 3.
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 /// What there is in an answer to a code beside what OAuth 2 has.
@@ -120,19 +122,12 @@ type OauthClient = oauth2::Client<
     EndpointSet,
 >;
 
-/// Something that was asked for, and when.
-struct Kept<T> {
-    what: T,
-    since: Instant,
-}
-
 /// The provider.
 pub struct Provider {
     settings: ProviderSettings,
     http: reqwest::Client,
-    // Whoever finds nothing asks, and the others wait for the answer.
-    metadata: Mutex<Option<Kept<Metadata>>>,
-    keys: Mutex<Option<Kept<Vec<u8>>>>,
+    metadata: Memory<Metadata>,
+    keys: Memory<Vec<u8>>,
 }
 
 impl Provider {
@@ -152,8 +147,8 @@ impl Provider {
         Some(Self {
             settings,
             http: builder.build().ok()?,
-            metadata: Mutex::default(),
-            keys: Mutex::default(),
+            metadata: Memory::default(),
+            keys: Memory::default(),
         })
     }
 
@@ -163,10 +158,17 @@ impl Provider {
         &self.settings.label
     }
 
-    /// Whether an issuer that came with a browser is this one (RFC 9207, section 2.4).
-    #[must_use]
-    pub fn is_issuer(&self, issuer: &str) -> bool {
-        self.settings.issuer == issuer
+    /// Whether a browser that came back with this issuer comes from here. It may come with none, unless the provider says that there is
+    /// always one (RFC 9207, section 2.4).
+    ///
+    /// # Errors
+    /// A [`ProviderProblem`].
+    pub async fn is_issuer(&self, issuer: Option<&str>) -> Result<bool, ProviderProblem> {
+        let metadata = self.metadata().await?;
+        Ok(match issuer {
+            Some(issuer) => issuer == metadata.issuer,
+            None => !metadata.authorization_response_iss_parameter_supported,
+        })
     }
 
     /// Where a browser is sent to sign in.
@@ -219,31 +221,21 @@ impl Provider {
     /// A [`ProviderProblem`].
     pub async fn key_set(&self, is_one_missing: bool) -> Result<Vec<u8>, ProviderProblem> {
         let url = self.metadata().await?.jwks_uri;
-        let mut kept = self.keys.lock().await;
         let kept_for = if is_one_missing {
             KEYS_REFRESHED
         } else {
             KEYS_KEPT
         };
-        if let Some(keys) = kept.as_ref().filter(|keys| keys.since.elapsed() < kept_for) {
-            return Ok(keys.what.clone());
-        }
-        let what = self.fetch(&url).await?;
-        *kept = Some(Kept {
-            what: what.clone(),
-            since: Instant::now(),
-        });
-        Ok(what)
+        self.keys.get(kept_for, self.fetch(&url)).await
     }
 
     async fn metadata(&self) -> Result<Metadata, ProviderProblem> {
-        let mut kept = self.metadata.lock().await;
-        if let Some(metadata) = kept
-            .as_ref()
-            .filter(|metadata| metadata.since.elapsed() < METADATA_KEPT)
-        {
-            return Ok(metadata.what.clone());
-        }
+        self.metadata
+            .get(METADATA_KEPT, self.fetch_metadata())
+            .await
+    }
+
+    async fn fetch_metadata(&self) -> Result<Metadata, ProviderProblem> {
         let issuer = &self.settings.issuer;
         let url = format!(
             "{}/.well-known/openid-configuration",
@@ -268,10 +260,6 @@ impl Provider {
                 "one of its endpoints is neither https nor on this machine",
             ));
         }
-        *kept = Some(Kept {
-            what: metadata.clone(),
-            since: Instant::now(),
-        });
         Ok(metadata)
     }
 

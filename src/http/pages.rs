@@ -23,7 +23,8 @@ pub const PATHS: [&str; 8] = [
     "/ui/assets/*file",
 ];
 
-const PICKER: &str = "/ui/credential-picker.js";
+/// The script of the picker, which pages of other origins load.
+pub const PICKER: &str = "/ui/credential-picker.js";
 const ASSETS: &str = "/ui/assets/";
 
 /// What a page may do: run and show what comes from this server, and talk to nobody else. Texts become markup by way of lit alone.

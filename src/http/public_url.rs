@@ -6,10 +6,19 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use poem::http::{HeaderMap, HeaderName, header};
+use url::{Host, Url};
 
 use super::failure::Failure;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// The headers that proxies add to what they hand on.
+const OF_PROXIES: [HeaderName; 5] = [
+    header::FORWARDED,
+    header::VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+];
 
 /// An origin at which browsers reach the server: https, or http on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,53 +40,72 @@ impl FromStr for PublicUrl {
 
     /// Reads an origin; one `/` behind it is left out.
     fn from_str(text: &str) -> Result<Self, String> {
-        let origin = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
-        let wrong = || {
-            "write https and a host, perhaps a port, no path, such as https://credence.example.com; http only for this machine".to_owned()
-        };
-        let (scheme, authority) = origin.split_once("://").ok_or_else(wrong)?;
-        let is_https = scheme == "https";
-        let allowed = is_https || scheme == "http" && is_loopback(authority);
-        if is_authority(authority) && allowed {
-            let default_port = if is_https { ":443" } else { ":80" };
-            let origin = origin.strip_suffix(default_port).unwrap_or(&origin);
-            Ok(Self {
-                origin: origin.to_owned(),
-                is_https,
+        let origin = text.strip_suffix('/').unwrap_or(text);
+        protected(origin)
+            .filter(|_| is_bare(origin))
+            .map(|url| Self {
+                origin: url.origin().ascii_serialization(),
+                is_https: url.scheme() == "https",
             })
-        } else {
-            Err(wrong())
-        }
+            .ok_or_else(|| {
+                "write https and a host, perhaps a port, no path, such as https://credence.example.com; http only for this machine".to_owned()
+            })
     }
 }
 
 /// Whether a URL leads over https, or to this machine.
 #[must_use]
 pub fn is_protected(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    protected(url).is_some()
+}
+
+/// A URL, when it leads over https or to this machine. What a browser would mend is none, and neither is one with a user.
+fn protected(text: &str) -> Option<Url> {
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let is_written_well = text.chars().all(|c| c.is_ascii_graphic() && c != '\\')
+        && !authority.is_empty()
+        && !authority.contains('@');
+    let url = Url::parse(text).ok().filter(|_| is_written_well)?;
+    let is_named = match url.host()? {
+        Host::Domain(name) => name.split('.').all(|label| !label.is_empty()),
+        Host::Ipv4(_) | Host::Ipv6(_) => true,
+    };
+    let is_allowed = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    (is_named && is_allowed && scheme.eq_ignore_ascii_case(url.scheme())).then_some(url)
+}
+
+/// Whether there is nothing behind the host and the port.
+fn is_bare(origin: &str) -> bool {
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|authority| !authority.contains(['/', '?', '#']))
+}
+
+/// Whether the host of a URL is this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a reference is a path of whatever server it stands on, as browsers understand it: `//host` and `/\host` name another one, and
+/// so would `/.//host` without its dots.
+#[must_use]
+pub fn is_own_path(reference: &str) -> bool {
+    let Ok(base) = Url::parse("https://own.invalid/") else {
         return false;
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    is_authority(authority) && (scheme == "https" || scheme == "http" && is_loopback(authority))
-}
-
-/// Whether a text can be a host, perhaps with a port: no user, no password.
-fn is_authority(text: &str) -> bool {
-    let may_stand = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    !text.is_empty() && text.chars().all(may_stand)
-}
-
-/// Whether a host, perhaps with a port, is this machine.
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    reference.starts_with('/')
+        && base.join(reference).is_ok_and(|target| {
+            target.origin() == base.origin() && !target.path().starts_with("//")
+        })
 }
 
 /// All origins at which browsers reach the server.
@@ -85,33 +113,56 @@ fn is_loopback(authority: &str) -> bool {
 pub struct PublicUrls {
     urls: Vec<PublicUrl>,
     port: u16,
+    is_direct: bool,
 }
 
 impl PublicUrls {
-    /// The one that is configured; without it, the address that the server listens at, when that is this machine's alone.
+    /// The one that is configured; without it, the address that the server listens at, when that is this machine's alone. A server that is
+    /// not in local mode is one for others: there may be a proxy on this machine that nobody told it of.
     #[must_use]
-    pub fn new(configured: Option<PublicUrl>, address: SocketAddr) -> Self {
+    pub fn new(configured: Option<PublicUrl>, address: SocketAddr, is_local: bool) -> Self {
         let port = address.port();
+        let is_guessed = configured.is_none() && address.ip().is_loopback();
         let urls = match configured {
             Some(url) => vec![url],
-            None if address.ip().is_loopback() => {
-                let hosts = [address.ip().to_string(), "localhost".to_owned()];
-                let url = |host: String| {
-                    let host = if host.contains(':') {
-                        format!("[{host}]")
-                    } else {
-                        host
-                    };
-                    PublicUrl {
-                        origin: format!("http://{host}:{port}"),
-                        is_https: false,
-                    }
-                };
-                hosts.map(url).into()
-            }
+            None if is_guessed => [
+                format!("http://{address}"),
+                format!("http://localhost:{port}"),
+            ]
+            .iter()
+            .filter_map(|url| url.parse().ok())
+            .collect(),
             None => Vec::new(),
         };
-        Self { urls, port }
+        Self {
+            urls,
+            port,
+            is_direct: is_guessed && !is_local,
+        }
+    }
+
+    /// Whether a cookie is for browsers of this machine only, which come without a proxy: over plain http it goes nowhere else.
+    #[must_use]
+    pub const fn is_direct(&self) -> bool {
+        self.is_direct
+    }
+
+    /// Lets pass a browser that is to get a cookie, unless it came by a proxy and must not.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownProxy`] for one that must not.
+    pub(super) fn check_direct(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let is_own = |origin: &str| self.urls.iter().any(|url| url.origin == origin);
+        let is_own_host = only(headers, &header::HOST)
+            .is_some_and(|host| is_own(&format!("http://{}", host.to_ascii_lowercase())));
+        let is_own_origin = !headers.contains_key(header::ORIGIN)
+            || only(headers, &header::ORIGIN).is_some_and(is_own);
+        let is_proxied = OF_PROXIES.iter().any(|name| headers.contains_key(name));
+        if !self.is_direct || is_own_host && is_own_origin && !is_proxied {
+            Ok(())
+        } else {
+            Err(Failure::UnknownProxy)
+        }
     }
 
     /// The first of them, without a `/` at its end; `None` when nobody knows.
@@ -137,10 +188,14 @@ impl PublicUrls {
     /// # Errors
     /// [`Failure::CrossSite`] for anything else.
     pub(super) fn check_same_origin(&self, headers: &HeaderMap) -> Result<(), Failure> {
-        let is_marked = only(headers, &SEC_FETCH_SITE) == Some("same-origin");
-        let origin = only(headers, &header::ORIGIN);
-        let is_own = origin.is_some_and(|origin| self.urls.iter().any(|url| url.origin == origin));
-        if is_marked || is_own {
+        // What the browser says of itself counts; only one that says nothing is known by the origin.
+        let is_own = if headers.contains_key(SEC_FETCH_SITE) {
+            only(headers, &SEC_FETCH_SITE) == Some("same-origin")
+        } else {
+            let origin = only(headers, &header::ORIGIN);
+            origin.is_some_and(|origin| self.urls.iter().any(|url| url.origin == origin))
+        };
+        if is_own {
             Ok(())
         } else {
             Err(Failure::CrossSite)

@@ -90,6 +90,7 @@ impl SessionEndpoint {
             Method::GET | Method::HEAD => self.tell(request.headers(), id).await,
             Method::POST => {
                 self.browsers.public.check_same_origin(request.headers())?;
+                self.browsers.public.check_direct(request.headers())?;
                 check_content(request.headers())?;
                 let body = read_body(request.take_body(), BODY_LIMIT_BYTES).await?;
                 let sign_in: SignIn = serde_json::from_slice(&body)

@@ -150,6 +150,7 @@ diesel::table! {
 diesel::table! {
     sessions (id_hash) {
         id_hash -> Binary,
+        authenticator -> Binary,
         user_id -> Binary,
         scopes -> Text,
         credential_ids -> Nullable<Binary>,

@@ -10,7 +10,7 @@ use super::user::{USER_COLUMNS, UserRow, user_of};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
 use crate::types::scope::ScopeSet;
-use crate::types::session::{LoginCode, RowMac, SecretHash, Session};
+use crate::types::session::{Authenticator, LoginCode, RowMac, SecretHash, Session};
 use crate::types::user::User;
 
 /// How many rows that have ended go at once.
@@ -18,7 +18,16 @@ const SWEEP_LIMIT_ROWS: i64 = 100;
 /// The length of an ID, in bytes.
 const ID_LENGTH_BYTES: usize = 16;
 
-type SessionRow = (Vec<u8>, String, Option<Vec<u8>>, i64, i64, i64, Vec<u8>);
+type SessionRow = (
+    Vec<u8>,
+    Vec<u8>,
+    String,
+    Option<Vec<u8>>,
+    i64,
+    i64,
+    i64,
+    Vec<u8>,
+);
 
 /// The session with a hash, its user, and the mac of its row.
 ///
@@ -33,6 +42,7 @@ pub fn find_session(
         .filter(sessions::id_hash.eq(id_hash.0.as_slice()))
         .select((
             (
+                sessions::authenticator,
                 sessions::user_id,
                 sessions::scopes,
                 sessions::credential_ids,
@@ -48,10 +58,19 @@ pub fn find_session(
     let Some((session, user)) = found else {
         return Ok(None);
     };
-    let (user_id, scopes, credential_ids, issued_at_seconds, created_at_us, ends_at_us, mac) =
-        session;
+    let (
+        authenticator,
+        user_id,
+        scopes,
+        credential_ids,
+        issued_at_seconds,
+        created_at_us,
+        ends_at_us,
+        mac,
+    ) = session;
     let session = Session {
         id_hash,
+        authenticator: Authenticator(hash(authenticator)?),
         user_id: row::id(user_id)?,
         scopes: ScopeSet::parse(&scopes),
         credential_ids: credential_ids.map(|ids| {
@@ -100,6 +119,7 @@ pub fn insert_session(
     diesel::insert_into(sessions::table)
         .values((
             sessions::id_hash.eq(session.id_hash.0.as_slice()),
+            sessions::authenticator.eq(session.authenticator.0.as_slice()),
             sessions::user_id.eq(session.user_id.as_bytes().as_slice()),
             sessions::scopes.eq(session.scopes.to_claim()),
             sessions::credential_ids.eq(credential_ids),
@@ -109,6 +129,28 @@ pub fn insert_session(
             sessions::mac.eq(mac.0.as_slice()),
         ))
         .execute(connection)?;
+    Ok(())
+}
+
+/// Deletes the oldest sessions of a user, so that this many are left.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn delete_oldest(
+    connection: &mut DatabaseConnection,
+    user_id: Id<User>,
+    kept: i64,
+) -> Result<(), StoreError> {
+    let oldest: Vec<Vec<u8>> = sessions::table
+        .filter(sessions::user_id.eq(user_id.as_bytes().as_slice()))
+        .order((sessions::created_at_us.desc(), sessions::id_hash))
+        .limit(SWEEP_LIMIT_ROWS)
+        .offset(kept)
+        .select(sessions::id_hash)
+        .load(connection)?;
+    for id_hash in oldest {
+        diesel::delete(sessions::table.find(id_hash)).execute(connection)?;
+    }
     Ok(())
 }
 
@@ -215,6 +257,9 @@ pub fn delete_ended(connection: &mut DatabaseConnection, now: Timestamp) -> Resu
 }
 
 fn row_mac(bytes: Vec<u8>) -> Result<RowMac, StoreError> {
-    let mac = bytes.try_into().map_err(|_length| StoreError::Unreadable)?;
-    Ok(RowMac(mac))
+    hash(bytes).map(RowMac)
+}
+
+fn hash(bytes: Vec<u8>) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_length| StoreError::Unreadable)
 }

@@ -9,7 +9,7 @@ pub enum Scope {
     CredentialsWrite,
     /// Change, delete and transfer anybody's credentials.
     CredentialsManage,
-    /// Resolve credentials to their values. No role of a person has it.
+    /// Resolve credentials to their values. No role of a person has it, and no ID token of a provider gives it.
     CredentialsResolve,
     /// Declare what uses credentials, and ask what became of them by their IDs.
     ReferencesDeclare,
@@ -82,6 +82,12 @@ impl ScopeSet {
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// All of the set but this scope.
+    #[must_use]
+    pub const fn without(self, scope: Scope) -> Self {
+        Self(self.0 & !scope.bit())
     }
 
     /// The space-separated list, as a token holds it.

@@ -17,11 +17,44 @@ pub struct SecretHash(pub [u8; SECRET_LENGTH_BYTES]);
 #[derive(Clone, Copy, Debug)]
 pub struct RowMac(pub [u8; 32]);
 
+/// What somebody signed in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A token of the issuer.
+    Token,
+    /// A one-time code of local mode.
+    Code,
+    /// An ID token of the provider.
+    Provider,
+}
+
+impl Way {
+    /// The word that stands for it in what is authenticated.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Code => "code",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// Tells apart what proofs are verified with: an issuer and one of its keys, or a provider and its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+/// By what way somebody signed in, and what their proof was verified with, under a key: it tells nothing of either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authenticator(pub [u8; 32]);
+
 /// A session. It allows no more than what it was made of.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// The hash of the ID that the cookie holds.
     pub id_hash: SecretHash,
+    /// What it was made of: it is good while that is accepted.
+    pub authenticator: Authenticator,
     /// Who signed in.
     pub user_id: Id<User>,
     /// What they may do.

@@ -58,6 +58,7 @@ fn a_good_id_token_says_who_it_is_and_what_they_may() {
         json!({ "aud": ["credence"] }),
         json!({ "aud": ["another", "credence"], "azp": "credence" }),
         json!({ "roles": ["admin"] }),
+        json!({ "scope": "credentials:resolve credentials:read" }),
     ] {
         let verified = verify(None, &signed(ED25519, &claims(changes))).unwrap();
         assert_eq!(verified.user.issuer, "https://id.example.com");
@@ -146,13 +147,17 @@ fn an_id_token_that_is_forged_is_refused() {
 
 #[test]
 fn roles_are_the_words_of_the_claim_that_is_configured() {
-    let both = Role::Viewer.scopes().with(Role::Runtime.scopes());
+    let viewer = Role::Viewer.scopes();
+    let both = Role::Editor.scopes().with(Role::Admin.scopes());
     let none = ScopeSet::default();
     for (roles, scopes) in [
         (json!("admin"), Role::Admin.scopes()),
-        (json!("viewer runtime"), both),
-        (json!(["viewer", "runtime", "none of ours"]), both),
-        (json!(["viewer runtime"]), none),
+        (json!("editor admin"), both),
+        (json!(["editor", "admin", "none of ours"]), both),
+        (json!(["editor admin"]), none),
+        // A person resolves nothing.
+        (json!("viewer runtime"), viewer),
+        (json!(["runtime"]), none),
         (json!(["Admin", "admin "]), none),
         (json!([]), none),
         (json!(null), none),

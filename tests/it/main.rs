@@ -52,6 +52,8 @@ mod schema;
 mod search;
 mod secrecy;
 mod session;
+mod session_guard;
+mod session_provider;
 mod store;
 mod subscription;
 mod support;

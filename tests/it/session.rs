@@ -172,7 +172,7 @@ async fn what_the_cookie_authenticates_comes_from_the_servers_own_pages() {
         format!("http://127.0.0.1:{}", port - 1),
     );
     let secure = format!("https://{}", server.address);
-    let cases: [(&[(&'static str, &str)], bool); 12] = [
+    let cases: [(&[(&'static str, &str)], bool); 15] = [
         (&[("sec-fetch-site", "same-origin")], true),
         (&[("origin", &own)], true),
         (&[("origin", &localhost)], true),
@@ -187,6 +187,17 @@ async fn what_the_cookie_authenticates_comes_from_the_servers_own_pages() {
             false,
         ),
         (&[("origin", "null")], false),
+        // What the browser says of itself counts more than the origin.
+        (&[("sec-fetch-site", "same-site"), ("origin", &own)], false),
+        (&[("sec-fetch-site", "none"), ("origin", &own)], false),
+        (
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-site", "same-origin"),
+                ("origin", &own),
+            ],
+            false,
+        ),
         (&[("origin", &neighbour)], false),
         (&[("origin", &secure)], false),
         (
@@ -396,6 +407,7 @@ async fn who_can_write_to_the_database_makes_no_session_and_gives_none_more_righ
         "issued_at = issued_at + 1".to_owned(),
         "created_at_us = created_at_us + 1".to_owned(),
         format!("credential_ids = {}", database::bytes("")),
+        format!("authenticator = {}", database::bytes(&"00".repeat(32))),
         format!("mac = {}", database::bytes(&"00".repeat(32))),
     ] {
         let viewer = Browser::signed_in(&server, &server.viewer("vera").token).await;

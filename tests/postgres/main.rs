@@ -84,7 +84,11 @@ mod search;
 mod secrecy;
 #[path = "../it/session.rs"]
 mod session;
+#[path = "../it/session_guard.rs"]
+mod session_guard;
 mod session_instances;
+#[path = "../it/session_provider.rs"]
+mod session_provider;
 mod start;
 mod store;
 #[path = "../it/subscription.rs"]

@@ -39,7 +39,20 @@ test('a token signs in; a wrong one is told beside the field', async ({ page, se
 });
 
 test('signing in leads to no other site', async ({ page, server }) => {
-  for (const target of ['https://example.com/', '//example.com/', '/\\example.com/', 'javascript:alert(1)', '/login']) {
+  for (const target of [
+    'https://example.com/',
+    '//example.com/',
+    '/\\example.com/',
+    'javascript:alert(1)',
+    '/login',
+    '//',
+    '/.//example.com/phish',
+    '/./\\example.com/phish',
+    '/x/..//example.com/phish',
+    '/%2e//example.com/phish',
+    '/x/%2E%2e//example.com/phish',
+    '/\t/example.com/phish',
+  ]) {
     await page.goto(`${server.url}/login?return=${encodeURIComponent(target)}`);
     await page.getByLabel('Token', { exact: true }).fill(await server.token('alice', 'viewer'));
     await page.getByRole('button', { name: 'Sign in' }).click();

@@ -1,6 +1,8 @@
 -- Who signed in with a browser. The cookie holds a random ID; here is its SHA-256 only.
 CREATE TABLE sessions (
     id_hash bytea NOT NULL PRIMARY KEY CHECK (length(id_hash) = 32),
+    -- By what way they signed in and what their proof was verified with, under a key: the session is good while that is configured.
+    authenticator bytea NOT NULL CHECK (length(authenticator) = 32),
     user_id bytea NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     -- As in a token: a list with spaces between.
     scopes text NOT NULL,

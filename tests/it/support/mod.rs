@@ -13,6 +13,7 @@ pub mod local;
 pub mod mcp;
 pub mod peer;
 pub mod process;
+pub mod provider;
 pub mod runtime;
 pub mod server;
 pub mod store;
