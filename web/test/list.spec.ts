@@ -136,13 +136,13 @@ test('times are told in words that are whole and go on, with the exact one as th
   const created = page.getByRole('cell').locator('time').first();
   await expect(created).toHaveText('just now');
   await expect(created).toHaveAttribute('title', new RegExp(`${new Date().getUTCFullYear()}`));
-  for (const [later, words] of [
-    ['01:05', '1 minute ago'],
-    ['43:00', '44 minutes ago'],
-    ['26:00:00', '1 day ago'],
-    ['720:00:00', '1 month ago'],
+  for (const [minutes, words] of [
+    [1, '1 minute ago'],
+    [43, '44 minutes ago'],
+    [26 * 60, '1 day ago'],
+    [30 * 24 * 60, '1 month ago'],
   ] as const) {
-    await page.clock.fastForward(later);
+    await page.clock.fastForward(minutes * 60_000);
     await expect(created).toHaveText(words);
     const cut = await page
       .locator('th, td')
