@@ -6,5 +6,5 @@ export default defineConfig(tests, {
   testDir: 'screenshots',
   testMatch: '*.screenshot.ts',
   workers: 1,
-  use: { viewport: { width: 1160, height: 480 } },
+  use: { viewport: { width: 1240, height: 480 } },
 });

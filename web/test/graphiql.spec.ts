@@ -119,6 +119,7 @@ test('a session that has ended is told to one who subscribes, at once', async ({
   await run(page, SUBSCRIPTION);
   await expect(page.getByRole('alert').filter({ hasText: 'The server wants to know who asks.' })).toBeVisible();
   await expect(result(page)).toContainText('4403');
+  await expect(result(page), 'no stack of the page').not.toContainText('stack');
 });
 
 test('what is typed into the explorer is kept nowhere', async ({ page, server, signIn }) => {
@@ -134,4 +135,53 @@ test('what is typed into the explorer is kept nowhere', async ({ page, server, s
   await page.reload();
   await expect(operations(page)).toContainText('query Credentials');
   await expect(page.getByText('sk-typed')).toHaveCount(0);
+});
+
+test('Tab leaves the editors, and what completes a word has a name', async ({ page, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/graphiql`);
+  await write(page, operations(page), 'query Names { ');
+  await page.keyboard.press('Control+Space');
+  await expect(page.getByRole('listbox', { name: 'Completions' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  const editor = operations(page).getByRole('textbox');
+  await expect(editor).toBeFocused();
+  const lines = operations(page).locator('.CodeMirror-line');
+  const text = await lines.allInnerTexts();
+  await page.keyboard.press('Tab');
+  await expect(editor).not.toBeFocused();
+  await page.keyboard.press('Shift+Tab');
+  await expect(editor).toBeFocused();
+  await page.keyboard.press('Shift+Tab');
+  await expect(editor).not.toBeFocused();
+  expect(await lines.allInnerTexts()).toEqual(text);
+});
+
+test('the explorer fits a narrow screen, and its buttons are seen in forced colours', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  await signIn('alice', 'editor');
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.emulateMedia({ forcedColors: 'active' });
+  await page.goto(`${server.url}/graphiql`);
+  for (const pane of [operations(page), result(page)]) {
+    expect((await pane.boundingBox())!.width).toBeGreaterThan(250);
+    expect((await pane.boundingBox())!.height).toBeGreaterThan(100);
+  }
+  await expect(page.getByRole('button', { name: 'Execute query' })).toHaveCSS('border-top-style', 'solid');
+  await page.getByRole('button', { name: 'Open settings dialog' }).click();
+  const icon = (await page.getByRole('dialog').locator('.graphiql-dialog-close svg').boundingBox())!;
+  expect(icon.width).toBeGreaterThan(24);
+});
+
+test('the head of the explorer follows what another tab does', async ({ page, context, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/graphiql`);
+  await expect(page.getByRole('banner')).toContainText('alice');
+  const other = await context.newPage();
+  await other.goto(`${server.url}/credentials`);
+  await other.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page.getByRole('button', { name: 'Sign out' })).toHaveCount(0);
 });

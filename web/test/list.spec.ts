@@ -116,14 +116,129 @@ test('the ID is copied whole, and that is said', async ({ page, server, signIn }
   await expect(page.getByRole('status').filter({ hasText: 'Copied the ID of “OPENAI_KEY”.' })).toBeVisible();
   await expectAccessible(page, 'table');
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(id);
+
+  const notice = page.getByRole('status').getByText('Copied the ID of “OPENAI_KEY”.');
+  const before = await notice.elementHandle();
+  await page.getByRole('button', { name: 'Copy the ID of OPENAI_KEY' }).click();
+  await expect.poll(() => before!.evaluate((element) => element.isConnected), 'it is said again').toBe(false);
+  await expect(notice).toBeVisible();
 });
 
-test('times are told in words, with the exact one as the title', async ({ page, server, signIn }) => {
-  await create(server, await signIn('alice', 'editor'), 'OPENAI_KEY');
+test('times are told in words that are whole and go on, with the exact one as the title', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  await create(server, await signIn('alice', 'editor'), 'ANTHROPIC_STAGING_KEY');
+  await page.clock.install();
+  await page.setViewportSize({ width: 1220, height: 700 });
   await page.goto(`${server.url}/credentials`);
   const created = page.getByRole('cell').locator('time').first();
   await expect(created).toHaveText('just now');
   await expect(created).toHaveAttribute('title', new RegExp(`${new Date().getUTCFullYear()}`));
+  for (const [minutes, words] of [
+    [1, '1 minute ago'],
+    [43, '44 minutes ago'],
+    [26 * 60, '1 day ago'],
+    [30 * 24 * 60, '1 month ago'],
+  ] as const) {
+    await page.clock.fastForward(minutes * 60_000);
+    await expect(created).toHaveText(words);
+    const cut = await page
+      .locator('th, td')
+      .evaluateAll((cells) =>
+        cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.innerHTML),
+      );
+    expect(cut, `cut off: ${words}`).toEqual([]);
+  }
+  const ends = await page.getByRole('rowheader').evaluate((cell) => {
+    const ranges = [...cell.querySelector('span')!.childNodes].filter(
+      (node) => node instanceof Text && node.data.trim(),
+    );
+    return ranges.map((node) => {
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      return range.getClientRects().length;
+    });
+  });
+  expect(ends, 'no line ends within a word').toEqual([1, 1, 1]);
+});
+
+test('what is done and what fails is told in sight, however far down', async ({ page, server, signIn }) => {
+  await createMany(server, await signIn('alice', 'editor'), 25);
+  await page.goto(`${server.url}/credentials`);
+  for (const [width, last] of [
+    [1280, 'KEY_0025'],
+    [360, 'KEY_0024'],
+  ] as const) {
+    await page.setViewportSize({ width, height: 740 });
+    await page.getByRole('button', { name: `Copy the ID of ${last}` }).click();
+    await expect(page.getByText(`Copied the ID of “${last}”.`)).toBeInViewport({ ratio: 1 });
+    await page.route('**/graphql', (route) =>
+      route.request().postData()?.includes('deleteCredential') ? route.abort() : route.continue(),
+    );
+    await page.getByRole('button', { name: `Delete ${last}` }).click();
+    await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+    await expect(page.getByText(`“${last}” was not deleted.`)).toBeInViewport({ ratio: 1 });
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await page.unrouteAll({ behavior: 'wait' });
+    await page.getByRole('button', { name: `Delete ${last}` }).click();
+    await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+    await expect(page.getByText(`Deleted “${last}”.`)).toBeInViewport({ ratio: 1 });
+  }
+});
+
+test('the count is of what was searched for, and a new credential counts when it matches', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  const token = await signIn('alice', 'editor');
+  await create(server, token, 'FIRST');
+  await create(server, token, 'SECOND');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveCount(2);
+  const held = await hold(page, '"query":"FIRST"');
+  await page.getByRole('searchbox').fill('FIRST');
+  await held.arrived;
+  await page.getByRole('searchbox').pressSequentially('_');
+  await held.letGo();
+  await expect(page.getByRole('heading', { name: 'Nothing matches “FIRST_”' })).toBeVisible();
+  await expect(page.getByRole('status').filter({ hasText: '0 credentials match “FIRST_”' })).toBeVisible();
+  await page.getByRole('button', { name: 'Clear the search' }).click();
+  await expect(page.getByRole('searchbox'), 'the focus is not lost').toBeFocused();
+
+  await page.getByRole('searchbox').fill('first');
+  await expect(page.getByRole('rowheader')).toHaveText(['FIRST']);
+  for (const name of ['THIRD', 'FIRST_OF_ALL']) {
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByLabel('Name', { exact: true }).fill(name);
+    await page.getByLabel('Value', { exact: true }).fill('a value');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByText(`Added “${name}”.`)).toBeVisible();
+  }
+  await expect(page.getByRole('rowheader')).toHaveText(['FIRST_OF_ALL', 'THIRD', 'FIRST']);
+  await expect(page.getByRole('status').filter({ hasText: '2 credentials match “first”' })).toBeVisible();
+});
+
+test('when all rows that were loaded are deleted, the next ones come', async ({ page, server, signIn }) => {
+  await createMany(server, await signIn('alice', 'editor'), 26);
+  await page.route('**/graphql', (route) =>
+    route.continue({ postData: (route.request().postData() ?? '').replace('"first":25', '"first":1') }),
+  );
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Delete KEY_0001' }).click();
+  await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByRole('rowheader')).toHaveText(['KEY_0002']);
+});
+
+test('an address with an order that is none has the usual one', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'ONLY');
+  await page.goto(`${server.url}/credentials?order=constructor-asc`);
+  await expect(page.getByRole('rowheader')).toHaveText(['ONLY']);
 });
 
 test('on a narrow screen rows are cards, and nothing is cut off', async ({ page, server, signIn }) => {
@@ -195,11 +310,7 @@ test('targets are 24 pixels or more', async ({ page, server, signIn }) => {
   await declare(server, id, 'support');
   await page.goto(`${server.url}/credentials`);
   await expect(page.getByRole('row', { name: /OPENAI_KEY/ })).toBeVisible();
-  for (const button of await page
-    .getByRole('main')
-    .locator('button, input, select, a')
-    .filter({ visible: true })
-    .all()) {
+  for (const button of await page.locator('body').locator('button, input, select, a').filter({ visible: true }).all()) {
     const box = (await button.boundingBox())!;
     expect(Math.min(box.width, box.height), await button.innerText()).toBeGreaterThanOrEqual(24);
   }

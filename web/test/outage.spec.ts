@@ -1,5 +1,5 @@
 import { expectAccessible } from './support/accessibility.js';
-import { create, findByName } from './support/data.js';
+import { create, createMany, findByName } from './support/data.js';
 import { expect, test } from './support/test.js';
 
 test('a server that is gone is told; once it is back, everything goes on', async ({ page, server, signIn }) => {
@@ -64,4 +64,39 @@ test('a page that is opened while the server does not answer tells so and loads 
   await page.unroute('**/graphql');
   await page.getByRole('button', { name: 'Try again' }).click();
   await expect(page.getByRole('row', { name: /LATER/ })).toBeVisible();
+});
+
+test('that it is not known who is signed in is told, and tried again', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'ONLY');
+  await page.route('**/session', (route) => route.abort());
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('row', { name: /ONLY/ })).toBeVisible();
+  await expect(page.getByRole('alert')).toContainText('The server cannot be reached.');
+  await page.unroute('**/session');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByRole('button', { name: 'Add', exact: true })).toBeVisible();
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await expect(page.getByRole('searchbox'), 'the focus is not lost').toBeFocused();
+
+  await page.route('**/session', (route) => route.abort());
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page.getByRole('alert')).toContainText('You are still signed in');
+});
+
+test('an order that could not be loaded is not shown as one, and the next rows are of the old', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  await createMany(server, await signIn('alice', 'editor'), 60);
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveCount(25);
+  await page.route('**/graphql', (route) => route.abort());
+  await page.getByRole('button', { name: 'Created' }).click();
+  await expect(page.getByRole('alert')).toContainText('The server cannot be reached.');
+  await expect(page.getByRole('columnheader', { name: 'Name' })).toHaveAttribute('aria-sort', 'ascending');
+  await page.unroute('**/graphql');
+  await page.getByRole('button', { name: 'Load more' }).click();
+  await expect(page.getByRole('rowheader')).toHaveCount(60);
+  await expect(page.getByRole('rowheader').nth(25)).toHaveText('KEY_0026');
 });

@@ -5,6 +5,7 @@ import { HostPage } from './support/host-page.js';
 import { expectNowhere } from './support/secret.js';
 import { Server } from './support/server.js';
 import { expect, test as base } from './support/test.js';
+import { hold } from './support/timing.js';
 
 const FORM = `<form method="post" action="/save">
   <credential-picker name="api_key" label="Credential" required></credential-picker>
@@ -18,7 +19,7 @@ const test = base.extend<{ host: HostPage }>({
     await host.close();
   },
   server: async ({ host }, use) => {
-    const server = await Server.start('--cors-origin', host.origin);
+    const server = await Server.start('--cors-origin', host.origin, '--cors-origin', host.sameSiteOrigin);
     host.pickerUrls = [`${server.url}/ui/credential-picker.js`];
     host.body = FORM;
     await use(server);
@@ -26,7 +27,7 @@ const test = base.extend<{ host: HostPage }>({
   },
 });
 
-test.beforeEach(({ watch, host }) => void watch.origins.add(host.origin));
+test.beforeEach(({ watch, host }) => void watch.origins.add(host.origin).add(host.sameSiteOrigin));
 
 async function eventsOf(page: Page): Promise<{ type: string; detail?: unknown }[]> {
   return page.evaluate(() => (window as unknown as { events: { type: string }[] }).events);
@@ -117,7 +118,7 @@ test('a name that is taken is told in the dialog of the picker', async ({ page, 
   await expectAccessible(page, 'picker dialog with an error');
 });
 
-test('cookies never go to another site, even when the browser has a session there', async ({
+test('cookies never go to another origin, even to one of the same site where the browser has a session', async ({
   page,
   server,
   host,
@@ -125,7 +126,7 @@ test('cookies never go to another site, even when the browser has a session ther
 }) => {
   host.token = await signIn('alice', 'editor');
   const asked = page.waitForRequest(`${server.url}/graphql`);
-  await page.goto(host.origin);
+  await page.goto(host.sameSiteOrigin);
   await page.getByRole('combobox').click();
   const headers = await (await asked).allHeaders();
   expect(headers['authorization']).toBe(`Bearer ${host.token}`);
@@ -252,4 +253,120 @@ test('the example page works by the session alone', async ({ page, server, signI
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText(`api_key: ${id}`)).toBeVisible();
   await expectAccessible(page, 'example page');
+});
+
+test('whether a choice is missing is known as soon as the value is set', async ({ page, server, host }) => {
+  host.token = await server.token('alice', 'editor');
+  const id = await create(server, host.token, 'FIRST');
+  await page.goto(host.origin);
+  const picker = page.locator('credential-picker');
+  await expect(page.getByRole('combobox')).toBeVisible();
+  const validity = await picker.evaluate((element, value) => {
+    const field = element as HTMLInputElement;
+    return [value, ''].map((text) => {
+      field.value = text;
+      return field.checkValidity();
+    });
+  }, id);
+  expect(validity).toEqual([true, false]);
+});
+
+test('the option that the arrow keys are at stays, whatever the search brings', async ({ page, server, host }) => {
+  host.token = await server.token('alice', 'editor');
+  await create(server, host.token, 'MIDDLE');
+  await page.goto(host.origin);
+  const field = page.getByRole('combobox');
+  await field.click();
+  await expect(page.getByRole('option')).toHaveText(['MIDDLE']);
+  await page.keyboard.press('Escape');
+  await create(server, host.token, 'FIRST');
+  const held = await hold(page, 'totalCount');
+  await page.keyboard.press('Alt+ArrowDown');
+  await held.arrived;
+  await page.keyboard.press('ArrowDown');
+  await expect(page.getByRole('option', { selected: true })).toHaveText('MIDDLE');
+  await held.letGo();
+  await expect(page.getByRole('option')).toHaveText(['FIRST', 'MIDDLE']);
+  await expect(page.getByRole('option', { selected: true })).toHaveText('MIDDLE');
+  await page.keyboard.press('Enter');
+  await expect(field).toHaveValue('MIDDLE');
+});
+
+test('leaving the dialog brings the focus back to Add', async ({ page, server, host }) => {
+  host.token = await server.token('alice', 'editor');
+  await page.goto(host.origin);
+  const add = page.getByRole('button', { name: 'Add', exact: true });
+  await add.click();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
+  await expect(add).toBeFocused();
+});
+
+test('the list is whole in a dialog of the host, and above the field where there is no room below', async ({
+  page,
+  server,
+  host,
+}) => {
+  host.token = await server.token('alice', 'editor');
+  await createMany(server, host.token, 20);
+  host.body = `<dialog><p>A model</p>${FORM}</dialog>`;
+  await page.goto(host.origin);
+  await page
+    .locator('dialog')
+    .first()
+    .evaluate((dialog: HTMLDialogElement) => dialog.showModal());
+  const field = page.getByRole('combobox');
+  for (const [height, isBelow] of [
+    [900, true],
+    [360, false],
+  ] as const) {
+    await page.setViewportSize({ width: 800, height });
+    // The dialog stands at the lower edge of the low window.
+    await page.evaluate(
+      (top) => {
+        const { style } = document.querySelector('dialog')!;
+        style.margin = '0 auto';
+        style.top = top;
+      },
+      isBelow ? '20px' : '190px',
+    );
+    await field.click();
+    await expect(page.getByRole('option')).toHaveCount(20);
+    const [list, box] = [(await page.getByRole('listbox').boundingBox())!, (await field.boundingBox())!];
+    expect(list.y > box.y).toBe(isBelow);
+    expect(list.y).toBeGreaterThanOrEqual(0);
+    expect(list.y + list.height).toBeLessThanOrEqual(height);
+    const seen = await page.evaluate(
+      ([x, y]) => document.elementFromPoint(x!, y!)?.localName,
+      [list.x + 20, isBelow ? list.y + list.height - 10 : list.y + 10],
+    );
+    expect(seen, 'nothing cuts the list off').toBe('credential-picker');
+    await page.keyboard.press('Escape');
+    await expect(page.getByRole('option')).toHaveCount(0);
+  }
+});
+
+test('a field that is emptied and left chooses none; one that is disabled closes its list', async ({
+  page,
+  server,
+  host,
+}) => {
+  host.token = await server.token('alice', 'editor');
+  const id = await create(server, host.token, 'FIRST');
+  host.body = `<form><credential-picker name="key" label="Credential" value="${id}"></credential-picker></form>`;
+  await page.goto(host.origin);
+  const field = page.getByRole('combobox');
+  const picker = page.locator('credential-picker');
+  await expect(field).toHaveValue('FIRST');
+  await field.fill('');
+  await page.keyboard.press('Tab');
+  expect(await picker.evaluate((element) => (element as HTMLInputElement).value)).toBe('');
+  expect((await eventsOf(page)).map(({ type }) => type)).toEqual(['input', 'change']);
+  await expect(field).toHaveAttribute('aria-expanded', 'false');
+  await field.focus();
+  await page.keyboard.press('Alt+ArrowDown');
+  await expect(page.getByRole('option')).toHaveText(['None', 'FIRST']);
+  await expect(field).toHaveAttribute('aria-expanded', 'true');
+  await picker.evaluate((element) => ((element as HTMLInputElement).disabled = true));
+  await expect(page.getByRole('option')).toHaveCount(0);
 });

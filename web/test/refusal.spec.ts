@@ -225,3 +225,18 @@ test('a value is masked until it is shown, keeps its line breaks, and is sent on
   expect(sent).toBe(1);
   expect(await resolve(server, (await findByName(server, token, 'PEM'))!.id)).toBe('first line\nsecond line');
 });
+
+test('Esc pressed again and again throws nothing away', async ({ page, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  const value = page.getByLabel('Value', { exact: true });
+  await value.fill('sk-typed-with-care');
+  for (let press = 0; press < 6; press += 1) {
+    await page.keyboard.press('Escape');
+  }
+  await expect(value).toHaveValue('sk-typed-with-care');
+  await page.getByRole('heading', { name: 'Add credential' }).click();
+  await page.keyboard.press('Escape');
+  await expect(page.getByText('Discard changes?'), 'also while no field has the focus').toBeVisible();
+});

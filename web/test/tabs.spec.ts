@@ -56,3 +56,15 @@ test('what another tab deleted is told in the form, with its name', async ({ pag
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('dialog').getByRole('alert')).toContainText('GONE');
 });
+
+test('who signs in elsewhere has a name, a way out and Add here', async ({ page, server, signIn }) => {
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('heading', { name: 'You are not signed in' })).toBeVisible();
+  await create(server, await signIn('alice', 'editor'), 'ONLY');
+  // As when one comes back from another tab.
+  await page.evaluate(() => void document.dispatchEvent(new Event('visibilitychange')));
+  await expect(page.getByRole('rowheader')).toHaveText(['ONLY']);
+  await expect(page.getByRole('banner')).toContainText('alice');
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Add', exact: true })).toBeVisible();
+});

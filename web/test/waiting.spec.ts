@@ -1,7 +1,7 @@
 import { expectAccessible } from './support/accessibility.js';
 import { create, createMany, findByName } from './support/data.js';
 import { expect, test } from './support/test.js';
-import { hold } from './support/timing.js';
+import { drawn, hold, holdAnswer } from './support/timing.js';
 
 test('a rename is seen before the server has answered, and a form that is being sent cannot be left', async ({
   page,
@@ -83,7 +83,84 @@ test('leaving the page asks while something was entered', async ({ page, server,
   await expect(page.getByLabel('Value', { exact: true })).toHaveValue('sk-half-way');
 });
 
-test('nothing moves for those who asked for that, and forced colours leave the buttons their edges', async ({
+test('Esc while a form is being sent keeps it, and what was wrong with it', async ({ page, server, signIn }) => {
+  await create(server, await signIn('alice', 'editor'), 'TAKEN');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Name', { exact: true }).fill('TAKEN');
+  await page.getByLabel('Value', { exact: true }).fill('sk-again');
+  const held = await hold(page, 'createCredential');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await held.arrived;
+  for (let press = 0; press < 3; press += 1) {
+    await page.keyboard.press('Escape');
+  }
+  await held.letGo();
+  await expect(page.getByLabel('Name', { exact: true })).toHaveAccessibleDescription(
+    /Another credential has this name/,
+  );
+  await expect(page.getByLabel('Value', { exact: true })).toHaveValue('sk-again');
+});
+
+test('what becomes of a form that a browser has closed meanwhile is told on the page', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  await create(server, await signIn('alice', 'editor'), 'TAKEN');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Name', { exact: true }).fill('TAKEN');
+  await page.getByLabel('Value', { exact: true }).fill('sk-again');
+  const held = await hold(page, 'createCredential');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await held.arrived;
+  await page.getByRole('dialog').evaluate((dialog: HTMLDialogElement) => dialog.close());
+  await held.letGo();
+  await expect(page.getByRole('alert')).toContainText('“TAKEN” was not saved. Another credential has this name');
+});
+
+test('a deleted row and a new name stay, whatever a load that began before brings', async ({
+  page,
+  server,
+  signIn,
+}) => {
+  const token = await signIn('alice', 'editor');
+  for (const name of ['GONE', 'OLD']) {
+    await create(server, token, name);
+  }
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveText(['GONE', 'OLD']);
+  const reload = (): Promise<void> => page.evaluate(() => void window.dispatchEvent(new Event('online')));
+  const answered = (): Promise<unknown> =>
+    page.waitForResponse((response) => response.request().postData()?.includes('FirstPage') ?? false);
+
+  await page.getByRole('button', { name: 'Delete GONE' }).click();
+  await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
+  const deleting = await hold(page, 'deleteCredential');
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await deleting.arrived;
+  const loaded = answered();
+  await reload();
+  await loaded;
+  await deleting.letGo();
+  await expect(page.getByText('Deleted “GONE”.')).toBeVisible();
+  await expect(page.getByRole('rowheader')).toHaveText(['OLD']);
+  await expect(page.getByRole('status').filter({ hasText: /^1 credential$/ })).toBeVisible();
+
+  await page.getByRole('button', { name: 'Edit OLD' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('NEW');
+  const late = await holdAnswer(page, 'FirstPage');
+  await reload();
+  await late.arrived;
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Renamed to “NEW”.')).toBeVisible();
+  await late.letGo();
+  await drawn(page);
+  await expect(page.getByRole('rowheader')).toHaveText(['NEW']);
+});
+
+test('nothing moves for those who asked for that, and forced colours leave what colours tell', async ({
   page,
   server,
   signIn,
@@ -95,8 +172,12 @@ test('nothing moves for those who asked for that, and forced colours leave the b
   await held.arrived;
   await expect(page.locator('.bar').first()).toHaveCSS('animation-name', 'none');
   await held.letGo();
-  const add = page.getByRole('button', { name: 'Add', exact: true });
-  const edge = await add.evaluate((button) => getComputedStyle(button).borderTopColor);
-  const ground = await add.evaluate((button) => getComputedStyle(button).backgroundColor);
-  expect(edge).not.toBe(ground);
+  await expect(page.getByRole('heading', { name: 'No credentials yet' })).toBeVisible();
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByLabel('Name', { exact: true })).toHaveCSS('border-top-style', 'dashed');
+  const show = page.getByRole('button', { name: 'Show' });
+  await show.click();
+  await page.getByLabel('Name', { exact: true }).focus();
+  await expect(show, 'that it is pressed').toHaveCSS('outline-style', 'solid');
 });

@@ -49,6 +49,7 @@ export class Changes {
       const { updateCredential: payload } = await ask(EditRow, { input }, DOOR);
       if (payload?.credential) {
         this.#list.replace(row.id, payload.credential);
+        this.#list.settle();
         return { said: saidOf(payload.credential.name, renamed, value !== ''), errors: [] };
       }
       this.#list.replace(row.id, { name: row.name });
@@ -79,13 +80,18 @@ export class Changes {
       const { deleteCredential: payload } = await ask(DeleteRow, { input: { credentialId: row.id, force } }, DOOR);
       const [error] = payload?.userErrors ?? [];
       if (payload?.deletedCredentialId != null || error?.code === 'DELETED' || error?.code === 'NOT_FOUND') {
-        // That another tab or person was quicker is what was wanted.
+        // That another tab or person was quicker is what was wanted. A load meanwhile may have brought the row back.
+        this.#list.remove(row.id);
+        this.#list.settle();
         return {};
       }
       putBack();
       return error?.code === 'IN_USE' ? { inUse: true } : { problem: error?.message ?? NO_ANSWER.message };
     } catch (error) {
       putBack();
+      if (error instanceof Failure && error.kind === 'signed-out') {
+        this.#list.fail(error);
+      }
       return { problem: error instanceof Failure ? error.message : 'This did not work.' };
     }
   }

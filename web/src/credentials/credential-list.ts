@@ -27,8 +27,11 @@ export class CredentialList {
   fresh: string | undefined;
   /** What was searched for when the present rows were asked for. */
   shownQuery = '';
+  /** The order of the present rows. */
+  shownOrder: View['order'] | undefined;
   loadedAt = 0;
-  #shownOrder: View['order'] | undefined;
+  /** The rows that were added, but are not among those that were searched for. */
+  readonly #uncounted = new Set<string>();
   #pageInfo: Page['pageInfo'] = { hasNextPage: false, endCursor: null };
   #latest = new AbortController();
   readonly #host: ReactiveControllerHost;
@@ -55,7 +58,7 @@ export class CredentialList {
     this.loading = true;
     this.#host.requestUpdate();
     try {
-      const wanted = query === this.shownQuery && order === this.#shownOrder ? this.rows.length : 0;
+      const wanted = query === this.shownQuery && order === this.shownOrder ? this.rows.length : 0;
       const first = Math.min(Math.max(wanted, FIRST_PAGE_SIZE), PAGE_SIZE_LIMIT);
       const variables = { query: query || null, orderBy: order, first };
       const { credentials } = await ask(FirstPage, variables, { endpoint: ENDPOINT, signal });
@@ -66,33 +69,49 @@ export class CredentialList {
         page.nodes.push(...nodes);
         page.pageInfo = pageInfo;
       }
-      this.#take(page);
+      this.#take(page, { query, order });
     } catch (error) {
       if (signal.aborted) {
         return;
       }
-      this.#fail(error);
+      this.fail(error);
     }
     this.loading = this.loadingMore = false;
     this.#host.requestUpdate();
   }
 
-  #take(page: Page): void {
+  /** Drops what is being loaded: something else will be asked for. */
+  stop(): void {
+    this.#latest.abort();
+    this.loading = this.loadingMore = false;
+  }
+
+  /** Loads again what a change may have overtaken, and what comes after the rows when a change took all of them. */
+  settle(): void {
+    if (this.loading || (this.rows.length === 0 && this.total > 0)) {
+      void this.load();
+    }
+  }
+
+  #take(page: Page, { query, order }: View): void {
     this.rows = page.nodes;
     this.total = page.totalCount;
     this.#pageInfo = page.pageInfo;
-    this.shownQuery = this.view.query;
-    this.#shownOrder = this.view.order;
+    this.shownQuery = query;
+    this.shownOrder = order;
+    this.#uncounted.clear();
     this.failure = this.moreFailure = this.fresh = undefined;
     this.loaded = true;
     this.loadedAt = Date.now();
   }
 
-  #fail(error: unknown): void {
+  /** Keeps why something failed. Who is signed out, or may not look, is left no rows. */
+  fail(error: unknown): void {
     this.failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
     if (this.failure.kind === 'signed-out' || this.failure.kind === 'forbidden') {
       this.rows = [];
     }
+    this.#host.requestUpdate();
   }
 
   /** Loads the next rows. Resolves to the ID of the first new one. */
@@ -107,7 +126,12 @@ export class CredentialList {
     this.#host.requestUpdate();
     let firstNew: Row | undefined;
     try {
-      const variables = { query: this.shownQuery || null, orderBy: this.view.order, first: PAGE_SIZE, after };
+      const variables = {
+        query: this.shownQuery || null,
+        orderBy: this.shownOrder ?? this.view.order,
+        first: PAGE_SIZE,
+        after,
+      };
       const page = answered((await ask(NextPage, variables, { endpoint: ENDPOINT, signal })).credentials);
       const known = new Set(this.rows.map(({ id }) => id));
       const added = page.nodes.filter(({ id }) => !known.has(id));
@@ -120,7 +144,7 @@ export class CredentialList {
       }
       this.moreFailure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
       if (this.moreFailure.kind === 'signed-out') {
-        this.#fail(this.moreFailure);
+        this.fail(this.moreFailure);
       }
     }
     this.loadingMore = false;
@@ -131,7 +155,11 @@ export class CredentialList {
   /** Puts a new credential on top, where one sees it whatever the order. */
   add(row: Row): void {
     this.rows = [row, ...this.rows];
-    this.total += 1;
+    if (row.name.toLowerCase().includes(this.shownQuery.toLowerCase())) {
+      this.total += 1;
+    } else {
+      this.#uncounted.add(row.id);
+    }
     this.fresh = row.id;
     this.#host.requestUpdate();
   }
@@ -152,12 +180,13 @@ export class CredentialList {
       return () => undefined;
     }
     this.rows = this.rows.filter((row) => row.id !== id);
-    this.total -= 1;
+    const counted = this.#uncounted.has(id) ? 0 : 1;
+    this.total -= counted;
     this.#host.requestUpdate();
     return () => {
       if (!this.rows.some((row) => row.id === id)) {
         this.rows = this.rows.toSpliced(index, 0, removed);
-        this.total += 1;
+        this.total += counted;
       }
       this.#host.requestUpdate();
     };

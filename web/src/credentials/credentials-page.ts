@@ -1,5 +1,7 @@
 import { LitElement, type TemplateResult, html, nothing } from 'lit';
-import { CredentialForm } from '../form/credential-form.js';
+import { keyed } from 'lit/directives/keyed.js';
+import { Failure } from '../api/failure.js';
+import { CredentialForm, type Task } from '../form/credential-form.js';
 import { listenToOtherTabs, tellOtherTabs } from '../session/other-tabs.js';
 import { loginUrl } from '../session/return-path.js';
 import { type Session, mayWrite, readSession } from '../session/session.js';
@@ -15,12 +17,20 @@ import { orderOf, showInAddress, viewOf } from './view-url.js';
 
 const SEARCH_DELAY_MS = 250;
 const STALE_AFTER_MS = 10_000;
+const REDATE_AFTER_MS = 60_000;
 
 /** The page of credentials. */
 export class CredentialsPage extends LitElement {
-  static override properties = { session: { state: true }, notice: { state: true }, problem: { state: true } };
+  static override properties = {
+    session: { state: true },
+    sessionFailure: { state: true },
+    notice: { state: true },
+    problem: { state: true },
+  };
 
   declare session: Session | undefined;
+  /** Why it is not known who is signed in. */
+  declare sessionFailure: Failure | undefined;
   /** What was done last: said politely, and shown until something else is done. */
   declare notice: string;
   /** What went wrong outside of a dialog: shown until one closes it or tries again. */
@@ -31,7 +41,11 @@ export class CredentialsPage extends LitElement {
   readonly #uses = new UsesDialog(this);
   readonly #changes = new Changes(this.#list);
   readonly #delete = new DeleteDialog(this, (row, force) => void this.#remove(row, force));
+  /** How often something was done: what is said twice is announced twice. */
+  #saidCount = 0;
+  #focused: Element | null = null;
   #searchTimer: ReturnType<typeof setTimeout> | undefined;
+  #dateTimer: ReturnType<typeof setInterval> | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor() {
@@ -47,23 +61,19 @@ export class CredentialsPage extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    void this.#list.load();
-    void this.#readSession();
+    this.#reload();
+    this.#dateTimer = setInterval(() => this.requestUpdate(), REDATE_AFTER_MS);
     document.addEventListener('keydown', this.#shortcut);
     document.addEventListener('visibilitychange', this.#refresh);
     window.addEventListener('online', this.#reload);
     window.addEventListener('pageshow', this.#comeBack);
     window.addEventListener('beforeunload', this.#warn);
-    this.#stopListening = listenToOtherTabs((what) => {
-      if (what === 'session') {
-        void this.#readSession();
-      }
-      this.#reload();
-    });
+    this.#stopListening = listenToOtherTabs(this.#reload);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    clearInterval(this.#dateTimer);
     document.removeEventListener('keydown', this.#shortcut);
     document.removeEventListener('visibilitychange', this.#refresh);
     window.removeEventListener('online', this.#reload);
@@ -73,15 +83,17 @@ export class CredentialsPage extends LitElement {
   }
 
   async #readSession(): Promise<void> {
-    // Without an answer the list says what is wrong.
-    this.session = await readSession().catch(() => this.session);
+    try {
+      this.session = await readSession();
+      this.sessionFailure = undefined;
+    } catch (error) {
+      this.sessionFailure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+    }
   }
 
   readonly #reload = (): void => {
     void this.#list.load();
-    if (!this.session) {
-      void this.#readSession();
-    }
+    void this.#readSession();
   };
 
   /** Someone who comes back to this tab should not act on what is old. */
@@ -94,7 +106,6 @@ export class CredentialsPage extends LitElement {
   /** A page that the browser kept while one was elsewhere may be of a session that has ended. */
   readonly #comeBack = (event: PageTransitionEvent): void => {
     if (event.persisted) {
-      void this.#readSession();
       this.#reload();
     }
   };
@@ -117,6 +128,22 @@ export class CredentialsPage extends LitElement {
     return this.renderRoot.querySelector<HTMLInputElement>('input[type=search]');
   }
 
+  /** Where the focus goes when what had it is gone. */
+  takeFocus(): void {
+    (this.#searchField ?? this.renderRoot.querySelector('h1'))?.focus();
+  }
+
+  protected override willUpdate(): void {
+    this.#focused = this.contains(document.activeElement) ? document.activeElement : null;
+  }
+
+  protected override updated(): void {
+    if (this.#focused && !this.#focused.isConnected) {
+      // What has a better place for it has moved it there by then.
+      requestAnimationFrame(() => document.activeElement === document.body && this.takeFocus());
+    }
+  }
+
   #show(change: Partial<CredentialList['view']>): void {
     clearTimeout(this.#searchTimer);
     this.#list.view = { ...this.#list.view, ...change };
@@ -127,16 +154,17 @@ export class CredentialsPage extends LitElement {
   readonly #toolbar: ToolbarActions = {
     search: (query) => {
       this.#list.view = { ...this.#list.view, query };
+      this.#list.stop();
       clearTimeout(this.#searchTimer);
       this.#searchTimer = setTimeout(() => this.#show({}), SEARCH_DELAY_MS);
     },
     searchNow: (query) => this.#show({ query }),
     order: (key) => this.#show({ order: orderOf(key) }),
-    add: () => this.#add(),
+    add: (event) => this.#add(event),
   };
 
-  readonly #add = (): void => {
-    this.#form.start({
+  readonly #add = (event: Event): void => {
+    const task: Task = {
       title: 'Add credential',
       name: '',
       editing: false,
@@ -148,16 +176,18 @@ export class CredentialsPage extends LitElement {
         return errors;
       },
       focus: () => this.#addButton,
-    });
+      tell: this.#tell,
+    };
+    this.#form.start(task, event);
   };
 
   get #addButton(): HTMLElement | null {
     return this.renderRoot.querySelector<HTMLElement>('[data-add]');
   }
 
-  readonly #edit = (row: Row): void => {
+  readonly #edit = (row: Row, event: Event): void => {
     const expected = { valueVersion: row.valueVersion };
-    this.#form.start({
+    const task: Task = {
       title: `Edit “${row.name}”`,
       name: row.name,
       editing: true,
@@ -168,8 +198,12 @@ export class CredentialsPage extends LitElement {
         }
         return errors;
       },
-    });
+      tell: this.#tell,
+    };
+    this.#form.start(task, event);
   };
+
+  readonly #tell = (problem: string): void => void (this.problem = problem);
 
   async #remove(row: Row, force: boolean): Promise<void> {
     const index = this.#list.rows.findIndex(({ id }) => id === row.id);
@@ -178,7 +212,7 @@ export class CredentialsPage extends LitElement {
     this.#focusRow(this.#list.rows[index] ?? this.#list.rows[index - 1]);
     const { inUse, problem } = await answer;
     if (inUse) {
-      this.#delete.start(row, true);
+      this.#delete.start(row);
     } else if (problem !== undefined) {
       this.problem = `“${row.name}” was not deleted. ${problem}`;
     } else {
@@ -186,8 +220,14 @@ export class CredentialsPage extends LitElement {
     }
   }
 
-  #done(notice: string): void {
+  #say(notice: string): void {
     this.notice = notice;
+    this.#saidCount += 1;
+    this.requestUpdate();
+  }
+
+  #done(notice: string): void {
+    this.#say(notice);
     this.problem = '';
     tellOtherTabs('credentials');
   }
@@ -200,7 +240,7 @@ export class CredentialsPage extends LitElement {
   readonly #copyId = async ({ id, name }: Row): Promise<void> => {
     try {
       await navigator.clipboard.writeText(id);
-      this.notice = `Copied the ID of “${name}”.`;
+      this.#say(`Copied the ID of “${name}”.`);
     } catch {
       this.problem = `The browser does not let this page copy. The ID of “${name}” is ${id}.`;
     }
@@ -218,7 +258,7 @@ export class CredentialsPage extends LitElement {
     const signedOut = this.#list.failure?.kind === 'signed-out';
     return html`<session-header .session=${signedOut ? undefined : this.session}></session-header>
       <main>
-        <h1>Credentials</h1>
+        <h1 tabindex="-1">Credentials</h1>
         ${signedOut ? signedOutTemplate(this.#list.loaded) : this.#content()}
         ${this.#form.render()} ${this.#uses.render()} ${this.#delete.render()}
       </main>
@@ -227,29 +267,34 @@ export class CredentialsPage extends LitElement {
 
   #content(): TemplateResult {
     const list = this.#list;
-    const failure = list.failure;
+    const failure = list.failure ?? (this.session ? undefined : this.sessionFailure);
     return html`${toolbarTemplate(list.view, mayWrite(this.session), this.#toolbar)}
-      <div class="said">
-        <p role="status" class="count">${this.#count()}</p>
-        <p role="status" class="notice">${this.notice}</p>
+      <div class="told">
+        <div class="said">
+          <p role="status" class="count">${this.#count()}</p>
+          <p role="status" class="notice">${keyed(this.#saidCount, html`<span>${this.notice}</span>`)}</p>
+        </div>
+        ${failure ? failureTemplate(failure, this.#reload) : nothing} ${this.#problem()}
       </div>
-      ${failure ? failureTemplate(failure, this.#reload) : nothing} ${this.#problem()}
-      ${list.loaded ? this.#rows() : failure ? nothing : skeletonTemplate()}`;
+      ${list.loaded ? this.#rows() : list.failure ? nothing : skeletonTemplate()}`;
   }
 
   #rows(): TemplateResult | typeof nothing {
     if (this.#list.rows.length > 0) {
       return html`${this.#table()} ${this.#more()}`;
     }
-    return this.#list.failure ? nothing : this.#nothing();
+    if (this.#list.failure) {
+      return nothing;
+    }
+    return this.#list.total > 0 ? skeletonTemplate() : this.#nothing();
   }
 
   #table(): TemplateResult {
     const actions = {
       copyId: (row: Row) => void this.#copyId(row),
-      showUses: (row: Row) => this.#uses.start(row),
+      showUses: (row: Row, event: Event) => this.#uses.start(row, event),
       edit: this.#edit,
-      delete: (row: Row) => this.#delete.start(row),
+      delete: (row: Row, event: Event) => this.#delete.start(row, event),
     };
     const withOperations = this.#list.rows.some((row) => row.viewerCanUpdate || row.viewerCanDelete);
     return tableTemplate(this.#list, withOperations, actions, (order) => this.#show({ order }));

@@ -25,17 +25,13 @@ export class DeleteDialog {
     this.#modal = new Modal(host, 'delete-dialog', () => (this.#uses = undefined));
   }
 
-  /** Asks. `inUse` when the server has said that consumers declare the credential. */
-  start(row: Row, inUse = false): void {
+  /** Asks; `event` is the one that wants it. Without one, the server has said that consumers declare the credential. */
+  start(row: Row, event?: Event): void {
     this.#row = row;
-    this.#knownInUse = inUse;
+    this.#knownInUse = event === undefined;
     this.#mistyped = false;
     this.#uses = new UsesList(this.#host, row.id);
-    this.#modal.show();
-  }
-
-  drop(): void {
-    void this.#modal.close();
+    this.#modal.show(event);
   }
 
   get #inUse(): boolean {
@@ -80,7 +76,7 @@ export class DeleteDialog {
       @cancel=${this.#cancel}
     >
       <form novalidate autocomplete="off" @submit=${this.#submit}>
-        <h2 id="delete-title">Delete “${this.#row.name}”?</h2>
+        <h2 id="delete-title">Delete “<bdi>${this.#row.name}</bdi>”?</h2>
         <p id="delete-text">${this.#consequence(uses)}</p>
         ${usesTemplate(uses)} ${this.#inUse ? this.#nameField(this.#row.name) : nothing}
         <div class="actions">
@@ -92,7 +88,7 @@ export class DeleteDialog {
   }
 
   #consequence(uses: UsesList): string {
-    const gone = 'The value is gone for good.';
+    const gone = 'The value will be gone for good.';
     if (uses.loading || uses.failure) {
       return gone;
     }
@@ -103,7 +99,7 @@ export class DeleteDialog {
 
   #nameField(name: string): TemplateResult {
     return html`<div class="field">
-      <label for="delete-name">Type <strong>${name}</strong> to delete it although it is in use</label>
+      <label for="delete-name">Type <strong dir="auto">${name}</strong> to delete it although it is in use</label>
       <input
         id="delete-name"
         aria-required="true"

@@ -3,7 +3,7 @@ import type { Failure } from '../api/failure.js';
 import { loginUrl } from '../session/return-path.js';
 
 /** Nothing is there yet. */
-export function emptyTemplate(mayAdd: boolean, add: () => void): TemplateResult {
+export function emptyTemplate(mayAdd: boolean, add: (event: Event) => void): TemplateResult {
   return html`<div class="state">
     <h2>No credentials yet</h2>
     <p>A credential is a secret with a name, such as an API key. Workflows and integrations refer to it by its ID.</p>
@@ -18,7 +18,7 @@ export function emptyTemplate(mayAdd: boolean, add: () => void): TemplateResult 
 /** Nothing matches the search. */
 export function noMatchTemplate(query: string, clear: () => void): TemplateResult {
   return html`<div class="state">
-    <h2>Nothing matches “${query}”</h2>
+    <h2>Nothing matches “<bdi>${query}</bdi>”</h2>
     <p>The search looks at names only, without regard to case.</p>
     <button type="button" class="button" @click=${clear}>Clear the search</button>
   </div>`;
@@ -28,7 +28,7 @@ export function noMatchTemplate(query: string, clear: () => void): TemplateResul
 export function signedOutTemplate(expired: boolean): TemplateResult {
   return html`<div class="state" role="alert">
     <h2>${expired ? 'Your session has ended' : 'You are not signed in'}</h2>
-    <p>${expired ? 'Sign in again: you come back to this page as it was.' : 'Sign in to see the credentials.'}</p>
+    <p>${expired ? 'Sign in again: you come back to this search and order.' : 'Sign in to see the credentials.'}</p>
     <a class="button primary" href=${loginUrl(location)}>Sign in</a>
   </div>`;
 }

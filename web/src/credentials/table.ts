@@ -44,7 +44,7 @@ export function tableTemplate(
   return html`<table role="table" aria-label="Credentials" aria-busy=${list.loading}>
     <thead role="rowgroup">
       <tr role="row">
-        ${columns.map((column) => headTemplate(column, list.view.order, reorder))}
+        ${columns.map((column) => headTemplate(column, list.shownOrder ?? list.view.order, reorder))}
       </tr>
     </thead>
     <tbody role="rowgroup">

@@ -14,7 +14,7 @@ export interface ToolbarActions {
   search: (query: string) => void;
   searchNow: (query: string) => void;
   order: (key: string) => void;
-  add: () => void;
+  add: (event: Event) => void;
 }
 
 /** Search, order (on narrow screens, where the table has no head) and Add. */

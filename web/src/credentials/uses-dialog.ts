@@ -15,14 +15,10 @@ export class UsesDialog {
     this.#modal = new Modal(host, 'uses-dialog', () => (this.#uses = undefined));
   }
 
-  start(row: Row): void {
+  start(row: Row, event: Event): void {
     this.#row = row;
     this.#uses = new UsesList(this.#host, row.id);
-    this.#modal.show();
-  }
-
-  drop(): void {
-    void this.#modal.close();
+    this.#modal.show(event);
   }
 
   readonly #close = (event: Event): void => {
@@ -35,7 +31,7 @@ export class UsesDialog {
       return nothing;
     }
     return html`<dialog id="uses-dialog" class="dialog" aria-labelledby="uses-title" @cancel=${this.#close}>
-      <h2 id="uses-title">What uses “${this.#row?.name}”</h2>
+      <h2 id="uses-title">What uses “<bdi>${this.#row?.name}</bdi>”</h2>
       ${usesTemplate(this.#uses)}
       <div class="actions"><button type="button" class="button" data-first-focus @click=${this.#close}>Close</button></div>
     </dialog>`;

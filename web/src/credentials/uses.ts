@@ -2,6 +2,7 @@ import { type ReactiveControllerHost, type TemplateResult, html, nothing } from 
 import { type ConsumerKind, Uses, type UsesQuery } from '../../generated/page.js';
 import { ask } from '../api/ask.js';
 import { Failure } from '../api/failure.js';
+import { loginUrl } from '../session/return-path.js';
 import { timeOrNever } from './dates.js';
 
 const PAGE_SIZE = 50;
@@ -71,13 +72,7 @@ export function usesTemplate(list: UsesList): TemplateResult {
       : nothing
   }
     ${list.loading ? html`<p class="note" role="status">Looking for what uses it…</p>` : nothing}
-    ${
-      list.failure
-        ? html`<div class="alert" role="alert">
-          ${list.failure.message} <button type="button" class="button small" @click=${list.load}>Try again</button>
-        </div>`
-        : nothing
-    }
+    ${list.failure ? failureTemplate(list.failure, list.load) : nothing}
     ${
       list.hasMore && !list.loading && !list.failure
         ? html`<button type="button" class="button small" @click=${list.load}>
@@ -87,9 +82,17 @@ export function usesTemplate(list: UsesList): TemplateResult {
     }`;
 }
 
+function failureTemplate({ kind, message }: Failure, retry: () => void): TemplateResult {
+  return html`<div class="alert" role="alert">
+    ${message}
+    ${kind === 'signed-out' ? html`<a href=${loginUrl(location)} target="_blank" rel="noopener">Sign in in a new tab</a>` : nothing}
+    <button type="button" class="button small" @click=${retry}>Try again</button>
+  </div>`;
+}
+
 function useTemplate({ consumer, declaredAt, lastResolvedAt, resolveCount }: Use): TemplateResult {
   return html`<li>
-    <strong>${consumer.name ?? consumer.externalId}</strong>
+    <strong dir="auto">${consumer.name ?? consumer.externalId}</strong>
     <span class="kind">${KINDS[consumer.kind]}</span>
     ${consumer.name === null ? nothing : html`<code>${consumer.externalId}</code>`}
     <span class="detail">

@@ -17,7 +17,7 @@ export function orderKey({ field, direction }: CredentialOrder): string {
 
 export function orderOf(key: string): CredentialOrder {
   const [name = '', direction] = key.split('-');
-  const field = FIELDS[name];
+  const field = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
   return field ? { field, direction: direction === 'desc' ? 'DESC' : 'ASC' } : { field: 'NAME', direction: 'ASC' };
 }
 

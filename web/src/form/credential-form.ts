@@ -14,6 +14,8 @@ export interface Task {
   send: (entry: Entry) => Promise<EntryError[]>;
   /** Where the focus goes once the entry was taken; what opened the form, without it. */
   focus?: () => HTMLElement | null;
+  /** Tells what is wrong with an entry whose form was closed before the answer came. */
+  tell?: (problem: string) => void;
 }
 
 /**
@@ -47,15 +49,12 @@ export class CredentialForm {
     return this.open && (this.#name?.value !== this.#task?.name || this.#value?.value !== '');
   }
 
-  start(task: Task): void {
+  /** Opens the form; `event` is the one that asked for it. */
+  start(task: Task, event?: Event): void {
     this.#forget();
     this.#task = task;
-    this.#modal.show();
-  }
-
-  /** Closes the form without a question, and with it what was entered. */
-  drop(): void {
-    void this.#modal.close();
+    document.addEventListener('keydown', this.#escape);
+    this.#modal.show(event);
   }
 
   get #name(): HTMLInputElement | null {
@@ -67,6 +66,7 @@ export class CredentialForm {
   }
 
   #forget(): void {
+    document.removeEventListener('keydown', this.#escape);
     this.#errors = {};
     this.#saving = this.#shown = this.#asksToDiscard = this.#nameWarning = false;
     this.#valueWarning = this.#pastedReturns = false;
@@ -80,7 +80,7 @@ export class CredentialForm {
     if (this.dirty && !this.#asksToDiscard) {
       this.#asksToDiscard = true;
       this.#focusAfterUpdate('[data-keep]');
-    } else if (this.#asksToDiscard && event.type === 'cancel') {
+    } else if (this.#asksToDiscard && event.type !== 'click') {
       this.#keep();
     } else {
       void this.#modal.close();
@@ -92,7 +92,7 @@ export class CredentialForm {
     this.#focusAfterUpdate('input');
   };
 
-  /** The browser closes a dialog without asking when Esc is pressed twice. */
+  /** Browsers that do not know `closedby` close a dialog without asking when they are asked twice. */
   readonly #closed = (event: Event): void => {
     if (event.target === this.#modal.element) {
       this.#discard();
@@ -117,8 +117,16 @@ export class CredentialForm {
     }
   };
 
+  /** Esc asks here rather than in the browser, which asks once and then closes; also while nothing has the focus. */
+  readonly #escape = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape' && !event.isComposing) {
+      this.#cancel(event);
+    }
+  };
+
   readonly #keydown = (event: KeyboardEvent): void => {
     event.stopPropagation();
+    this.#escape(event);
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       void this.#submit(event);
     }
@@ -139,11 +147,12 @@ export class CredentialForm {
     }
     this.#saving = true;
     this.#host.requestUpdate();
-    try {
-      this.#errors = errorsOf(await task.send(entry));
-    } catch (error) {
-      this.#errors = failed(error);
+    const errors = await task.send(entry).then(errorsOf, failed);
+    if (!this.open || this.#task !== task) {
+      tellLost(task, entry, errors);
+      return;
     }
+    this.#errors = errors;
     this.#saving = false;
     if (Object.keys(this.#errors).length === 0) {
       await this.#modal.close(task.focus);
@@ -173,12 +182,16 @@ export class CredentialForm {
       class="dialog"
       part="dialog"
       aria-labelledby="form-title"
+      closedby="none"
       @cancel=${this.#cancel}
       @close=${this.#closed}
       @input=${this.#input}
       @change=${stop}
       @paste=${this.#paste}
       @keydown=${this.#keydown}
+      @keypress=${stop}
+      @keyup=${stop}
+      @beforeinput=${stop}
     >
       <form novalidate autocomplete="off" aria-busy=${this.#saving} @submit=${this.#submit}>
         <h2 id="form-title">${task.title}</h2>
@@ -266,6 +279,13 @@ export class CredentialForm {
         Keep editing
       </button>
       <button type="button" class="button danger" @click=${this.#discard}>Discard</button>`;
+  }
+}
+
+function tellLost(task: Task, { name }: Entry, errors: Errors): void {
+  const problem = errors.form ?? errors.name ?? errors.value;
+  if (problem !== undefined) {
+    task.tell?.(`“${name.trim()}” was not saved. ${problem}`);
   }
 }
 

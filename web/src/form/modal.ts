@@ -2,6 +2,8 @@ import type { ReactiveController, ReactiveControllerHost } from 'lit';
 
 export interface ModalHost extends ReactiveControllerHost {
   readonly renderRoot: HTMLElement | DocumentFragment;
+  /** Takes the focus when what opened a dialog is gone. */
+  takeFocus?: () => void;
 }
 
 /**
@@ -13,7 +15,7 @@ export class Modal implements ReactiveController {
   readonly #host: ModalHost;
   readonly #id: string;
   readonly #closed: () => void;
-  #opener: Element | null = null;
+  #opener: EventTarget | null = null;
 
   constructor(host: ModalHost, id: string, closed: () => void) {
     this.#host = host;
@@ -26,9 +28,11 @@ export class Modal implements ReactiveController {
     return this.#host.renderRoot.querySelector<HTMLDialogElement>(`#${this.#id}`);
   }
 
-  show(): void {
+  /** Opens the dialog. Not every browser focuses a button that is pressed: `event` tells what opened the dialog. */
+  show(event?: Event): void {
     const root = this.#host.renderRoot.getRootNode();
-    this.#opener = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    this.#opener = event?.currentTarget ?? focused;
     this.open = true;
     this.#host.requestUpdate();
   }
@@ -57,6 +61,11 @@ export class Modal implements ReactiveController {
     await this.#host.updateComplete;
     const opener = this.#opener instanceof HTMLElement && this.#opener.isConnected ? this.#opener : null;
     this.#opener = null;
-    (focus?.() ?? opener)?.focus();
+    const target = focus?.() ?? (opener === document.body ? null : opener);
+    if (target) {
+      target.focus();
+    } else {
+      this.#host.takeFocus?.();
+    }
   }
 }

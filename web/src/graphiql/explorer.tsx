@@ -1,5 +1,6 @@
 import { GraphiQL } from 'graphiql';
 import { type ReactElement, useEffect, useMemo, useRef, useState } from 'react';
+import { listenToOtherTabs } from '../session/other-tabs.js';
 import { loginUrl } from '../session/return-path.js';
 import { readSession } from '../session/session.js';
 import { SessionHeader } from '../session/session-header.js';
@@ -43,7 +44,14 @@ export function Explorer(): ReactElement {
   const [signedOut, setSignedOut] = useState(false);
   const fetcher = useMemo(() => fetcherThatTells(setSignedOut), []);
   const place = useRef<HTMLDivElement>(null);
-  useEffect(() => void fillHeader(), []);
+  useEffect(() => {
+    void fillHeader();
+    return listenToOtherTabs((what) => {
+      if (what === 'session') {
+        void fillHeader();
+      }
+    });
+  }, []);
   useEffect(() => (place.current ? keepAccessible(place.current) : undefined), []);
   return (
     <div className="explorer" ref={place}>
@@ -52,7 +60,10 @@ export function Explorer(): ReactElement {
         <div className="alert page-alert" role="alert">
           <span>The server wants to know who asks.</span>
           <span>
-            <a href={loginUrl(location)}>Sign in</a>, or write an Authorization header below.
+            <a href={loginUrl(location)} target="_blank" rel="noopener">
+              Sign in in a new tab
+            </a>
+            , or write an Authorization header below.
           </span>
         </div>
       )}

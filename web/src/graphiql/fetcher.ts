@@ -1,5 +1,6 @@
 import { type Fetcher, createGraphiQLFetcher } from '@graphiql/toolkit';
 import { getOperationAST } from 'graphql';
+import { plainError } from './plain-error.js';
 import { subscriptionsThatTell } from './subscriptions.js';
 
 /**
@@ -12,7 +13,9 @@ export function fetcherThatTells(refused: (signedOut: boolean) => void): Fetcher
     url: '/graphql',
     enableIncrementalDelivery: false,
     fetch: async (input, init) => {
-      const response = await fetch(input, { ...init, cache: 'no-store' });
+      const response = await fetch(input, { ...init, cache: 'no-store' }).catch(() => {
+        throw plainError('The server cannot be reached.');
+      });
       refused(response.status === 401);
       return response;
     },

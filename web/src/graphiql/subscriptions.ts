@@ -1,6 +1,7 @@
 import type { FetcherParams } from '@graphiql/toolkit';
 import type { ExecutionResult } from 'graphql';
 import { createClient } from 'graphql-ws';
+import { plainError } from './plain-error.js';
 
 /** With these codes the server closes a WebSocket of one whom it does not know, or not any more. */
 const REFUSALS = [4401, 4403];
@@ -39,5 +40,5 @@ function isRefusal(event: unknown): boolean {
 
 /** The explorer shows the message of an error; the end of a WebSocket is none. */
 function explain(event: unknown): never {
-  throw event instanceof CloseEvent ? new Error(`The server ended this: ${event.code} ${event.reason}`) : event;
+  throw event instanceof CloseEvent ? plainError(`The server ended this: ${event.code} ${event.reason}`) : event;
 }

@@ -130,7 +130,8 @@ export class LoginPage extends LitElement {
         <section>
           <h2>With a link</h2>
           <p class="note">
-            In local mode, the server prints a link when it starts. <code>credence login-link</code> makes another one.
+            In local mode, a server that starts in a terminal prints a link there. <code>credence login-link</code> prints
+            another one.
           </p>
         </section>
       </main>

@@ -2,7 +2,7 @@ import { type PropertyValues, type TemplateResult, html, nothing, unsafeCSS } fr
 import { AddOption } from '../../generated/picker.js';
 import { ask } from '../api/ask.js';
 import { Failure } from '../api/failure.js';
-import { CredentialForm } from '../form/credential-form.js';
+import { CredentialForm, type Task } from '../form/credential-form.js';
 import type { Entry, EntryError } from '../form/entry.js';
 import formStyle from '../style/form.css?inline';
 import { Choice } from './choice.js';
@@ -12,6 +12,7 @@ import { NONE, listTemplate, statusOf } from './list.js';
 import { type Option, Options } from './options.js';
 import { mayAdd } from './permission.js';
 import pickerStyle from './picker.css?inline';
+import { Placement } from './placement.js';
 
 /** Where the server is, unless the attribute `endpoint` says otherwise: where this script came from. */
 const OWN_ENDPOINT = new URL('/graphql', new URL(import.meta.url)).href;
@@ -46,8 +47,8 @@ export class CredentialPicker extends FormField {
   declare defaultValue: string;
   declare getToken: GetToken | undefined;
   declare open: boolean;
-  /** The index of the option that the arrow keys are at, or -1. */
-  declare active: number;
+  /** The ID of the option that the arrow keys are at: that of `NONE` is empty. */
+  declare active: string | undefined;
   /** What is being typed, while something is. */
   declare typed: string | undefined;
   declare canAdd: boolean;
@@ -56,6 +57,7 @@ export class CredentialPicker extends FormField {
   readonly #choice = new Choice(this, this.#door);
   readonly #options = new Options(this, this.#door);
   readonly #form = new CredentialForm(this);
+  readonly #placement = new Placement();
   /** Whether the value was set by a person or a script: from then on the attribute is only what a reset goes back to. */
   #touched = false;
 
@@ -63,7 +65,6 @@ export class CredentialPicker extends FormField {
     super();
     this.name = this.label = this.endpoint = this.defaultValue = '';
     this.required = this.disabled = this.open = this.canAdd = this.formDisabled = false;
-    this.active = -1;
   }
 
   /** The ID of the chosen credential, or an empty text. */
@@ -98,7 +99,14 @@ export class CredentialPicker extends FormField {
   #choose({ id, name }: { id: string; name: string | undefined }): void {
     this.#choice.set(id, name);
     this.internals.setFormValue(id);
+    this.#validate();
     this.#close();
+  }
+
+  #validate(): void {
+    const missing = this.required && this.value === '';
+    const field = this.hasUpdated ? this.#field : null;
+    this.internals.setValidity({ valueMissing: missing }, missing ? 'Choose a credential.' : '', field ?? undefined);
   }
 
   /** What a person chooses is told to the host's form, as any field does. */
@@ -121,7 +129,7 @@ export class CredentialPicker extends FormField {
   #close(): void {
     this.#options.stop();
     this.open = false;
-    this.active = -1;
+    this.active = undefined;
     this.typed = undefined;
   }
 
@@ -148,18 +156,36 @@ export class CredentialPicker extends FormField {
     if (changed.has('defaultValue') && !this.#touched) {
       this.#choose({ id: this.defaultValue ?? '', name: undefined });
     }
+    if (this.open && this.#disabled) {
+      this.#close();
+    }
   }
 
   protected override updated(changed: PropertyValues<this>): void {
-    const missing = this.required && this.value === '';
-    const message = missing ? 'Choose a credential.' : '';
-    this.internals.setValidity({ valueMissing: missing }, message, this.#field ?? undefined);
+    this.#validate();
+    this.#placeList();
     if (changed.has('defaultValue') || changed.has('endpoint') || changed.has('getToken')) {
       this.#learn();
     }
     if (changed.has('endpoint') || changed.has('getToken')) {
       void this.#learnPermission();
     }
+  }
+
+  #placeList(): void {
+    const list = this.renderRoot.querySelector<HTMLElement>('#list');
+    const field = this.#field;
+    if (list && field && this.#listOpen) {
+      this.#placement.show(list, field);
+    } else {
+      this.#placement.hide();
+    }
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#close();
+    this.#placement.hide();
   }
 
   async #learnPermission(): Promise<void> {
@@ -171,6 +197,18 @@ export class CredentialPicker extends FormField {
     }
   }
 
+  get #disabled(): boolean {
+    return this.disabled || this.formDisabled;
+  }
+
+  get #listOpen(): boolean {
+    return this.open && this.#listed.length > 0;
+  }
+
+  get #activeIndex(): number {
+    return this.#listed.findIndex(({ id }) => id === this.active);
+  }
+
   /** The options that are listed, `NONE` among them. */
   get #listed(): Option[] {
     const none = this.required || this.typed ? [] : [NONE];
@@ -180,16 +218,27 @@ export class CredentialPicker extends FormField {
   readonly #input = (event: InputEvent): void => {
     event.stopPropagation();
     this.typed = this.#field?.value ?? '';
-    this.active = -1;
+    this.active = undefined;
     if (this.#mayAsk) {
       this.open = true;
       this.#options.searchSoon(this.typed);
     }
   };
 
+  /** A field that was emptied and left chooses none, unless the form wants a choice. */
+  readonly #blur = (): void => {
+    if (this.typed?.trim() === '' && !this.required) {
+      this.#chooseAndTell(NONE);
+    }
+    this.#close();
+  };
+
   readonly #keydown = (event: KeyboardEvent): void => {
     const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (move !== undefined && !event.altKey) {
+    if (event.altKey && event.key === 'ArrowDown') {
+      event.preventDefault();
+      this.#openList();
+    } else if (move !== undefined && !event.altKey) {
       event.preventDefault();
       this.#move(move);
     } else if (event.key === 'Enter' && this.open) {
@@ -197,7 +246,7 @@ export class CredentialPicker extends FormField {
       const listed = this.#listed;
       // Enter takes the only match, too, once it is known to be the only one.
       const only = this.#options.loading || listed.length > 1 ? undefined : listed[0];
-      const option = listed[this.active] ?? only;
+      const option = listed[this.#activeIndex] ?? only;
       if (option) {
         this.#chooseAndTell(option);
       }
@@ -214,25 +263,28 @@ export class CredentialPicker extends FormField {
       this.#openList();
       return;
     }
-    const count = this.#listed.length;
+    const listed = this.#listed;
+    const count = listed.length;
     if (count > 0) {
-      this.active = this.active < 0 && by < 0 ? count - 1 : (this.active + by + count) % count;
+      const present = this.#activeIndex;
+      this.active = listed[present < 0 && by < 0 ? count - 1 : (present + by + count) % count]?.id;
       void this.updateComplete.then(() =>
         this.renderRoot.querySelector('[role=option][aria-selected=true]')?.scrollIntoView({ block: 'nearest' }),
       );
     }
   }
 
-  readonly #add = (): void => {
+  readonly #add = (event: Event): void => {
     const name = this.typed ?? '';
     this.#close();
-    this.#form.start({
+    const task: Task = {
       title: 'Add credential',
       name,
       editing: false,
       send: (entry) => this.#create(entry),
       focus: () => this.#field,
-    });
+    };
+    this.#form.start(task, event);
   };
 
   async #create({ name, value }: Entry): Promise<EntryError[]> {
@@ -248,7 +300,8 @@ export class CredentialPicker extends FormField {
   }
 
   protected override render(): TemplateResult {
-    const disabled = this.disabled || this.formDisabled;
+    const disabled = this.#disabled;
+    const activeIndex = this.#activeIndex;
     const label = this.label || this.labelText || 'Credential';
     return html`${this.label ? html`<label part="label" for="field">${this.label}</label>` : nothing}
       <div class="line">
@@ -262,18 +315,18 @@ export class CredentialPicker extends FormField {
             spellcheck="false"
             placeholder="None"
             aria-label=${label}
-            aria-expanded=${this.open}
+            aria-expanded=${this.#listOpen}
             aria-controls="list"
             aria-autocomplete="list"
             aria-required=${this.required}
             aria-invalid=${this.#choice.missing}
             aria-describedby="status"
-            aria-activedescendant=${this.active >= 0 ? `option-${this.active}` : nothing}
+            aria-activedescendant=${this.open && activeIndex >= 0 ? `option-${activeIndex}` : nothing}
             ?disabled=${disabled}
             .value=${this.typed ?? this.#choice.text}
             @click=${() => this.#openList()}
             @focus=${() => this.#field?.select()}
-            @blur=${() => this.#close()}
+            @blur=${this.#blur}
             @input=${this.#input}
             @change=${(event: Event) => event.stopPropagation()}
             @keydown=${this.#keydown}
@@ -281,8 +334,7 @@ export class CredentialPicker extends FormField {
           ${listTemplate({
             options: this.#listed,
             search: this.#options,
-            open: this.open,
-            active: this.active,
+            active: activeIndex,
             value: this.value,
             label,
             choose: (option) => this.#chooseAndTell(option),

@@ -1,4 +1,5 @@
 import { type TemplateResult, html } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
 import type { Option, Options } from './options.js';
 
 /** The choice of no credential. */
@@ -7,30 +8,32 @@ export const NONE: Option = { id: '', name: 'None' };
 export interface List {
   options: Option[];
   search: Options;
-  open: boolean;
   active: number;
   value: string;
   label: string;
   choose: (option: Option) => void;
 }
 
-/** The list below the field. Pressing the mouse on it must not take the focus from the field, which would close it. */
-export function listTemplate({ options, search, open, active, value, label, choose }: List): TemplateResult {
+/** The list of options, a popover that `Placement` shows. Pressing the mouse on it must not take the focus from the field, which would close it. */
+export function listTemplate({ options, search, active, value, label, choose }: List): TemplateResult {
   return html`<ul
     id="list"
     part="list"
     role="listbox"
     aria-label=${label}
+    popover="manual"
     aria-busy=${search.loading}
-    ?hidden=${!open || options.length === 0}
     @mousedown=${(event: MouseEvent) => event.preventDefault()}
   >
-    ${options.map(
+    ${repeat(
+      options,
+      ({ id }) => id,
       (option, index) =>
         html`<li
           id="option-${index}"
           part="option"
           role="option"
+          dir="auto"
           class=${option.id === value ? 'chosen' : ''}
           aria-selected=${index === active}
           @click=${() => choose(option)}

@@ -17,6 +17,7 @@ export class SessionHeader extends LitElement {
   }
 
   readonly #leave = async (): Promise<void> => {
+    this.failed = false;
     try {
       await signOut();
     } catch {
@@ -38,7 +39,7 @@ export class SessionHeader extends LitElement {
   }
 
   #who(name: string): TemplateResult {
-    return html`<span class="user"><span class="visually-hidden">Signed in as </span>${name}</span>
+    return html`<span class="user"><span class="visually-hidden">Signed in as </span><bdi>${name}</bdi></span>
       ${this.failed ? html`<span role="alert">You are still signed in: the server cannot be reached.</span>` : nothing}
       <button type="button" class="button small" @click=${this.#leave}>Sign out</button>`;
   }

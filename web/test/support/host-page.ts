@@ -41,6 +41,11 @@ export class HostPage {
     return `http://localhost:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Of the server's site, but not of its origin: here a browser would send cookies, if the picker let it. */
+  get sameSiteOrigin(): string {
+    return this.origin.replace('localhost', '127.0.0.1');
+  }
+
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
