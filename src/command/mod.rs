@@ -50,7 +50,7 @@ pub struct CommandLine {
 enum Command {
     /// Serve the API. Without a command, this is what happens: `credence --listen …` is `credence serve --listen …`
     #[command(after_help = EXIT_CODES)]
-    Serve(ServeSettings),
+    Serve(Box<ServeSettings>),
     /// Local mode: print a token, signed with the key of the data directory
     Token(token::TokenArguments),
     /// Local mode: print a link that somebody can sign in to the pages with, once, within ten minutes
