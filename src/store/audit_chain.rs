@@ -94,7 +94,8 @@ impl Chain {
                 sequence,
                 mac: mac.try_into().map_err(|_length| StoreError::Unreadable)?,
             },
-            None => insert_start(connection, chain, signer)?,
+            // It is written with its first event.
+            None => start_of(signer, chain),
         };
         Ok(Self {
             end,
@@ -146,13 +147,16 @@ impl Chain {
     /// A [`StoreError`] when the database cannot be written.
     pub fn write_end(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
         let tag = head_tag(&self.signer, &self.end);
-        diesel::update(audit_chains::table.find(self.end.chain))
+        let changed = diesel::update(audit_chains::table.find(self.end.chain))
             .set((
                 audit_chains::chain_sequence.eq(self.end.sequence),
                 audit_chains::mac.eq(self.end.mac.as_slice()),
                 audit_chains::tag.eq(tag.as_slice()),
             ))
             .execute(connection)?;
+        if changed == 0 {
+            insert_head(connection, &self.end, &tag)?;
+        }
         Ok(())
     }
 
@@ -161,31 +165,14 @@ impl Chain {
     pub fn postgres_end_statement(&self) -> String {
         let tag = head_tag(&self.signer, &self.end);
         format!(
-            "UPDATE audit_chains SET chain_sequence = {}, mac = '\\x{}', tag = '\\x{}' WHERE chain = {}",
+            "INSERT INTO audit_chains (chain, chain_sequence, mac, tag) VALUES ({}, {}, '\\x{}', '\\x{}') ON CONFLICT (chain) DO UPDATE \
+             SET chain_sequence = excluded.chain_sequence, mac = excluded.mac, tag = excluded.tag",
+            self.end.chain,
             self.end.sequence,
             hex(&self.end.mac),
-            hex(&tag),
-            self.end.chain
+            hex(&tag)
         )
     }
-}
-
-fn insert_start(
-    connection: &mut DatabaseConnection,
-    chain: i32,
-    signer: &Signer,
-) -> Result<ChainPoint, StoreError> {
-    let start = start_of(signer, chain);
-    let tag = head_tag(signer, &start);
-    diesel::insert_into(audit_chains::table)
-        .values((
-            audit_chains::chain.eq(chain),
-            audit_chains::chain_sequence.eq(0),
-            audit_chains::mac.eq(start.mac.as_slice()),
-            audit_chains::tag.eq(tag.as_slice()),
-        ))
-        .execute(connection)?;
-    Ok(start)
 }
 
 /// How many chains there are at most: as many as connections that write at a time.
@@ -315,6 +302,14 @@ pub fn reset_head(
 ) -> Result<(), StoreError> {
     let tag = head_tag(signer, point);
     diesel::delete(audit_chains::table.find(point.chain)).execute(connection)?;
+    insert_head(connection, point, &tag)
+}
+
+fn insert_head(
+    connection: &mut DatabaseConnection,
+    point: &ChainPoint,
+    tag: &Mac,
+) -> Result<(), StoreError> {
     diesel::insert_into(audit_chains::table)
         .values((
             audit_chains::chain.eq(point.chain),

