@@ -292,11 +292,23 @@ test('the option that the arrow keys are at stays, whatever the search brings', 
   await expect(field).toHaveValue('MIDDLE');
 });
 
-test('leaving the dialog brings the focus back to Add', async ({ page, server, host }) => {
+test('the host hears no key of the dialog, and leaving it brings the focus back to Add', async ({
+  page,
+  server,
+  host,
+}) => {
   host.token = await server.token('alice', 'editor');
   await page.goto(host.origin);
   const add = page.getByRole('button', { name: 'Add', exact: true });
   await add.click();
+  await page.evaluate(() => {
+    for (const name of ['keydown', 'keypress', 'keyup', 'beforeinput']) {
+      document.addEventListener(name, ({ type }) => (window as unknown as { events: unknown[] }).events.push({ type }));
+    }
+  });
+  await page.getByLabel('Value', { exact: true }).press('s');
+  await page.keyboard.press('Backspace');
+  expect(await eventsOf(page)).toEqual([]);
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toBeHidden();
   await expect(add).toBeFocused();
