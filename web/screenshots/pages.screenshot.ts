@@ -58,6 +58,7 @@ test('the page of credentials', async ({ page, server, signIn }) => {
 
 test('the picker', async ({ page, server, signIn }) => {
   await fill(server, await signIn('alice', 'admin'));
+  await page.setViewportSize({ width: 1240, height: 540 });
   await page.goto(`${server.url}/ui/picker-example`);
   await page.getByRole('combobox').fill('key');
   await expect(page.getByRole('option')).toHaveCount(3);

@@ -162,6 +162,7 @@ test('times are told in words that are whole and go on, with the exact one as th
     });
   });
   expect(ends, 'no line ends within a word').toEqual([1, 1, 1]);
+  expect((await page.getByRole('button', { name: 'Name' }).boundingBox())!.height, 'one line').toBeLessThan(32);
 });
 
 test('what is done and what fails is told in sight, however far down', async ({ page, server, signIn }) => {
@@ -256,6 +257,10 @@ test('on a narrow screen rows are cards, and nothing is cut off', async ({ page,
   await page.getByRole('button', { name: 'Edit SHORT' }).click();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expectAccessible(page, 'form on a narrow screen');
+
+  await page.goto(`${server.url}/credentials?q=${'x'.repeat(120)}`);
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
 test('everything is done with the keyboard alone', async ({ page, server, signIn }) => {
