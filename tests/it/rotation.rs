@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::client::{RESOLVE, ask};
-use crate::support::database::times_in_ci;
+use crate::support::database::part_of;
 use crate::support::keys::{add_credentials, change_keys, keys, new_key, status, stored_keyring};
 use crate::support::process::{Place, ServerProcess, stderr};
 use crate::support::store::lines;
@@ -251,8 +251,8 @@ fn kill_in_the_middle(place: &Place, arguments: &[&str], after: Duration) {
 /// Rotations of both kinds under load, with kills in between. Of SQLite there is one server, of PostgreSQL there are three.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_under_the_old_key() {
-    let rows = times_in_ci(100_000, 4_000);
-    let (rounds, kills) = (times_in_ci(10, 2), times_in_ci(5, 4));
+    let rows = part_of(100_000, 4_000);
+    let (rounds, kills) = (part_of(10, 2), part_of(5, 4));
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let place = database::place(&data);
@@ -351,8 +351,9 @@ async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_un
         rounds * kills
     ));
     // The scheduler of a shared machine has its part in both.
+    // Where other tests run beside this one, the figure says nothing.
     assert!(
-        busy_ms <= 2.0 * quiet_ms + 50.0,
+        !database::takes_whole_volumes() || busy_ms <= 2.0 * quiet_ms,
         "{busy_ms} ms, {quiet_ms} ms"
     );
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::audit::{Numbers, findings, signer};
-use crate::support::database::times_in_ci;
+use crate::support::database::part_of;
 use crate::support::keys::wrapping_key;
 use crate::support::store::lines;
 use crate::support::{Answer, Server, database, secret, tell};
@@ -160,7 +160,7 @@ async fn every_two_of_fifty_values_that_change_their_rows_are_found() {
     let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
     let (alice, runtime) = (server.editor("alice"), server.runtime());
     let rows = if database::is_postgres() {
-        times_in_ci(50, 12)
+        part_of(50, 12)
     } else {
         50
     };
@@ -217,7 +217,7 @@ async fn a_thousand_values_that_were_cut_or_zeroed_are_found_and_only_they_fail(
         .collect();
     damaged.extend((0..100).map(|length| vec![0; length]));
     let count = if database::is_postgres() {
-        times_in_ci(1_000, 500)
+        part_of(1_000, 500)
     } else {
         1_000
     };
@@ -337,7 +337,7 @@ async fn flipped_bits_of_the_file_give_no_wrong_value_no_panic_and_are_found() {
     let master_key = data.join("master.key");
     let whole = std::fs::read(data.join("credence.db")).unwrap();
     let before = protected(&data.join("credence.db")).unwrap();
-    let flips = times_in_ci(5_000, 1_000);
+    let flips = part_of(5_000, 1_000);
     let (mut numbers, mut found, mut untouched) = (Numbers(3), 0, 0);
     let file = directory.path().join("damaged.db");
     for flip in 0..flips {

@@ -26,13 +26,14 @@ pub fn times(all: u32, over_postgres: u32) -> u32 {
     if is_shortened { over_postgres } else { all }
 }
 
-/// How often something is done that takes long: in CI all of it, elsewhere a part.
-pub fn times_in_ci(all: usize, elsewhere: usize) -> usize {
-    if std::env::var_os("CI").is_some() {
-        all
-    } else {
-        elsewhere
-    }
+/// How often something is done that takes many minutes: all of it when `CREDENCE_TEST_WHOLE_VOLUMES` is set, otherwise a part.
+pub fn part_of(all: usize, part: usize) -> usize {
+    if takes_whole_volumes() { all } else { part }
+}
+
+/// Whether the tests do all that takes long, on a machine that has nothing else to do.
+pub fn takes_whole_volumes() -> bool {
+    std::env::var_os("CREDENCE_TEST_WHOLE_VOLUMES").is_some()
 }
 
 /// The URL of the database that belongs to a data directory; `None` for the file in it.
