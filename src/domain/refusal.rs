@@ -10,7 +10,7 @@ use crate::store::Written;
 use crate::types::audit::{AuditAction, AuditEntry, AuditEvent};
 use crate::types::user::UserKey;
 
-/// How often refusals that are new are written: each kind no more often than every [`WINDOW`].
+/// How often refusals that are new are written: each kind once a minute at most.
 pub const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 /// How long refusals of one kind are counted together.
 const WINDOW: Duration = Duration::from_mins(1);

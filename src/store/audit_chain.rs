@@ -117,7 +117,7 @@ impl Chain {
         self.end
     }
 
-    /// Adds to the log. The end is written with [`Self::end_statement`], before the transaction ends.
+    /// Adds to the log. The end is written with [`Self::write_end`] or [`Self::postgres_end_statement`], before the transaction ends.
     ///
     /// # Errors
     /// A [`StoreError`] when the database cannot be written.
