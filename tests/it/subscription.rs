@@ -513,7 +513,9 @@ async fn who_is_too_slow_is_told_that_changes_were_missed() {
     let ada = server.admin("ada");
     let mut ids = Vec::new();
     for number in 0..8 {
-        ids.push(ada.create(&format!("busy {number}")).await);
+        // Long names make long answers: fewer of them fill what the connection holds.
+        let name = format!("busy {number} {}", "𠀋".repeat(120));
+        ids.push(ada.create(&name).await);
     }
     let mut socket = Socket::open(&ada).await;
     // An answer with all of this is larger than what the connection holds: the rest has to wait.
@@ -539,7 +541,7 @@ async fn who_is_too_slow_is_told_that_changes_were_missed() {
                 .map(|n| format!(r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: "v{n}"}}) {{ userErrors {{ code }} }}"#))
                 .collect();
             let document = format!("mutation {{ {} }}", rotations.join(" "));
-            for _ in 0..19 {
+            for _ in 0..12 {
                 ada.ask(&document).await.data();
             }
         }
@@ -553,7 +555,7 @@ async fn who_is_too_slow_is_told_that_changes_were_missed() {
         }
         told += 1;
     };
-    assert!(told < 3_040);
+    assert!(told < 1_920);
     assert_eq!(
         (&last["type"], &last["id"]),
         (&json!("error"), &json!("slow"))
