@@ -790,15 +790,16 @@ async fn the_start_shows_a_terminal_a_link_and_nobody_else() {
     let place = database::place(&directory.path().join("data"));
     let quoted = |path: &std::path::Path| format!("'{}'", path.to_str().unwrap());
     let line = format!(
-        "{} serve --listen 127.0.0.1:0 --log trace --data-dir {} 2>{}",
+        "exec {} serve --listen 127.0.0.1:0 --log trace --data-dir {} 2>{}",
         quoted(std::path::Path::new(env!("CARGO_BIN_EXE_credence"))),
         quoted(&place.data),
         quoted(&log),
     );
-    let mut terminal = std::process::Command::new("timeout");
+    // Where these tests run in the background, SIGINT is ignored, and what is ignored at its start no shell can catch.
+    let mut terminal = std::process::Command::new("env");
     terminal.envs(place.url.iter().map(|url| ("CREDENCE_DATABASE_URL", url)));
     let mut terminal = terminal
-        .args(["60", "script"])
+        .args(["--default-signal=INT", "timeout", "60", "script"])
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
