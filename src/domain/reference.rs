@@ -172,13 +172,14 @@ impl Domain {
         self.change(caller, move |connection, recorder| {
             reference::lock_consumer(connection, &consumer)?;
             let wanted = find_all(connection, &asked)?;
-            let before = reference::list_replaceable(connection, &consumer, &asked)?;
+            let mut before = reference::list_replaceable(connection, &consumer, &asked)?;
             let is_beyond_token = |reference: &CredentialReference| {
                 reference.declared_at.is_some() && declarer.is_limited_from(reference.credential_id)
             };
             if before.iter().any(is_beyond_token) {
                 return Err(Denial::TokenLimited.into());
             }
+            before.retain(|reference| !declarer.is_limited_from(reference.credential_id));
             if replace(connection, recorder, &ids, &consumer, &before, &wanted)? {
                 let subject = Subject {
                     consumer: Some(&consumer),

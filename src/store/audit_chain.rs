@@ -13,6 +13,7 @@ use super::audit::insert_row;
 use super::audit_row::AuditRow;
 use super::connection::DatabaseConnection;
 use super::error::{Cause, StoreError};
+use super::postgres::SCHEMA;
 use super::schema::{audit_chains, audit_checkpoints};
 use crate::types::audit::{AuditEntry, ChainPoint, Mac};
 use crate::types::hex::hex;
@@ -184,12 +185,12 @@ struct Claimed {
     chain: i32,
 }
 
-/// Takes the first chain that no other session has. The lock is one of the schema's, and goes with the session.
+/// Takes the first chain that no other session has. The lock is one of the tables', and goes with the session.
 fn claim(connection: &mut PgConnection) -> Result<i32, StoreError> {
-    let claimed: Option<Claimed> = diesel::sql_query(
+    let claimed: Option<Claimed> = diesel::sql_query(format!(
         "SELECT chain FROM generate_series(0, $1) AS chain
-         WHERE pg_try_advisory_lock(hashtext('credence audit chain ' || current_schema()), chain) LIMIT 1",
-    )
+         WHERE pg_try_advisory_lock(hashtext('credence audit chain ' || {SCHEMA}), chain) LIMIT 1"
+    ))
     .bind::<Integer, _>(CHAIN_LIMIT)
     .get_result(connection)
     .optional()?;

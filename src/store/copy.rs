@@ -89,11 +89,11 @@ fn try_lock(
 /// A copy from one database into another one.
 pub struct DatabaseCopy<'a> {
     /// What is read. Nobody changes it meanwhile, or it is read in one transaction.
-    pub from: &'a mut DatabaseConnection,
+    from: &'a mut DatabaseConnection,
     /// What is written: migrated, and empty or begun by an earlier copy of the same database.
-    pub to: &'a mut DatabaseConnection,
+    to: &'a mut DatabaseConnection,
     /// Is told how far it is.
-    pub tell: &'a mut dyn FnMut(Progress),
+    tell: &'a mut dyn FnMut(Progress),
     rows: u64,
 }
 

@@ -68,6 +68,14 @@ pub enum End {
     Lost,
 }
 
+/// Where somebody else has gone on with the chain, what this connection knows of it is wrong: it is of no use any more.
+fn chain_lost(error: StoreError) -> StoreError {
+    match error {
+        StoreError::NotUnique => StoreError::Unavailable,
+        error => error,
+    }
+}
+
 /// A job that somebody waits for.
 pub struct WaitingJob<F, T, E> {
     work: F,
@@ -105,7 +113,9 @@ where
     fn run(&mut self, connection: &mut DatabaseConnection, chain: &mut Chain) -> Ran {
         let outcome: Result<_, E> = catch_unwind(AssertUnwindSafe(|| {
             let written = (self.work)(connection)?;
-            chain.append(connection, &written.entries)?;
+            chain
+                .append(connection, &written.entries)
+                .map_err(chain_lost)?;
             if let DatabaseConnection::Postgres(postgres) = connection {
                 change::notify(postgres, &written.changes)?;
             }

@@ -10,7 +10,7 @@ use super::name_sample::is_shorter_than_trigram;
 const CANDIDATE_LIMIT: i64 = 2_000;
 
 /// The character that takes the meaning from `%` and `_` in a pattern.
-pub const ESCAPE: char = '\\';
+const ESCAPE: char = '\\';
 
 /// Stands for NUL, at which both databases would take a pattern to end. No name holds either of them.
 const NUL_SUBSTITUTE: char = '\u{FFFF}';

@@ -69,7 +69,8 @@ fn look_at(key: &str, value: Node<'_>, path: &str, is_environment: bool) -> Opti
     })
 }
 
-fn joined(path: &str, key: &str) -> String {
+/// The way to what stands under a key.
+pub fn joined(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()
     } else {

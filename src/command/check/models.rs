@@ -45,13 +45,13 @@ fn model(name: &str, def: Node<'_>, uses: &mut Vec<Use>) {
         name: name.to_owned(),
     };
     let path = format!("defs.{name}");
+    let right = format!("{path}.settings.api_key");
     uses.push(Use {
         referrer: Some(referrer.clone()),
-        path: visible(&format!("{path}.settings.api_key")),
+        path: visible(&right),
         place: key.unwrap_or(def).place(),
         what: key.map_or(What::Nothing, what),
     });
-    let right = format!("{path}.settings.api_key");
     let slipped = misplaced::within(def, &path).filter(|found| found.path != right);
     uses.extend(slipped.map(|found| Use::misplaced(Some(&referrer), &found)));
 }

@@ -9,7 +9,7 @@ use super::file::UnreadFile;
 use super::finding::{Finding, counted, visible};
 
 /// All that a check has to say. docs/check.md describes it for programs.
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub files: usize,

@@ -37,11 +37,10 @@ pub enum Listed<'a> {
 pub fn servers(list: Node<'_>, path: &str, is_one: fn(Node<'_>) -> bool, uses: &mut Vec<Use>) {
     let entries = list.entries().unwrap_or_default();
     for (name, entry) in entries.into_iter().filter(|(_, entry)| is_one(*entry)) {
-        let dot = if path.is_empty() { "" } else { "." };
         server(
             entry,
             Listed::Key(name),
-            &format!("{path}{dot}{name}"),
+            &misplaced::joined(path, name),
             uses,
         );
     }
@@ -114,19 +113,15 @@ fn host(entry: Node<'_>) -> Option<String> {
 
 /// Adds what an entry uses.
 pub fn server(entry: Node<'_>, listed: Listed<'_>, path: &str, uses: &mut Vec<Use>) {
-    if !is_server(entry) {
-        return;
-    }
     let referrer = Referrer {
         kind: ConsumerKind::HttpMcpServer,
         name: name_of(entry, listed),
     };
     let is_stdio = is_stdio(entry);
-    let dot = if path.is_empty() { "" } else { "." };
     let mut add = |key: &str, place: Place, what: What| {
         uses.push(Use {
             referrer: Some(referrer.clone()),
-            path: visible(&format!("{path}{dot}{key}")),
+            path: visible(&misplaced::joined(path, key)),
             place,
             what: if is_stdio { of_stdio(what) } else { what },
         });

@@ -82,24 +82,18 @@ impl Use {
 /// The uses in a document; `None` when it is neither a workflow nor a list of MCP servers.
 pub fn uses(root: Node<'_>) -> Option<Vec<Use>> {
     let mut uses = Vec::new();
-    if let Some(items) = root.items() {
-        for (index, item) in items.enumerate() {
-            server(item, Listed::Index(index), &format!("[{index}]"), &mut uses);
-        }
-        return (!uses.is_empty()).then_some(uses);
-    }
     let deeper = root.get(DEEPER).filter(|mcp| has_list(*mcp));
     if has_list(root) || deeper.is_some() || root.get("defs").is_some() {
         models(root, &mut uses);
         lists(root, "", &mut uses);
         if let Some(mcp) = deeper {
-            lists(mcp, "mcp.", &mut uses);
+            lists(mcp, DEEPER, &mut uses);
         }
         return Some(uses);
     }
     if root.get("transport").is_some() {
         server(root, Listed::Index(0), "", &mut uses);
-    } else if is_mapping_of_servers(root) {
+    } else if root.items().is_some() || is_mapping_of_servers(root) {
         servers(root, "", is_server, &mut uses);
     }
     (!uses.is_empty()).then_some(uses)
@@ -115,10 +109,10 @@ fn lists(node: Node<'_>, above: &str, uses: &mut Vec<Use>) {
     let is_one = if is_interface { is_listed } else { is_server };
     for key in SERVER_LISTS {
         if let Some(list) = node.get(key) {
-            servers(list, &format!("{above}{key}"), is_one, uses);
+            servers(list, &misplaced::joined(above, key), is_one, uses);
         }
     }
-    let slipped = misplaced::beside(node, above.trim_end_matches('.'));
+    let slipped = misplaced::beside(node, above);
     uses.extend(slipped.map(|found| Use::misplaced(None, &found)));
 }
 
