@@ -89,6 +89,12 @@ impl Caller {
         error
     }
 
+    /// Whether the caller may create credentials.
+    #[must_use]
+    pub const fn may_create(&self) -> bool {
+        self.has(Scope::CredentialsWrite)
+    }
+
     /// Whether the caller may change or delete a credential.
     #[must_use]
     pub fn may_change(&self, credential: &Credential) -> bool {

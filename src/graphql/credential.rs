@@ -249,6 +249,11 @@ pub struct CredentialQuery;
 
 #[Object]
 impl CredentialQuery {
+    /// Whether the viewer may create credentials: what a form asks before it offers that.
+    async fn viewer_can_create_credential(&self, context: &Context<'_>) -> bool {
+        context.caller().may_create()
+    }
+
     /// The credential with the ID: null when there is none, or the ID is malformed. Needs `credentials:read` or `credentials:resolve`.
     async fn credential(
         &self,

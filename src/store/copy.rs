@@ -14,11 +14,7 @@ use super::copy_row::{
 };
 use super::error::StoreError;
 use super::postgres;
-use super::schema::{
-    audit_chains, audit_checkpoints, audit_events, credential_references, credentials,
-    data_key_copies, data_keys, deleted_credentials, keyring, master_key_slots, reference_progress,
-    removed_users, users,
-};
+use super::schema::reference_progress;
 
 /// How far a copy is: told after each batch.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +82,57 @@ fn try_lock(
     }
 }
 
+/// What a copy does with a table.
+struct Table {
+    name: &'static str,
+    count: fn(&mut DatabaseConnection) -> Result<i64, StoreError>,
+    carry: fn(&mut DatabaseCopy<'_>) -> Result<(), CopyError>,
+    is_same: fn(&mut DatabaseCopy<'_>) -> Result<Outcome, CopyError>,
+}
+
+impl Table {
+    const fn of<R: Row>() -> Self {
+        Self {
+            name: R::TABLE,
+            count: R::count,
+            carry: |copy| copy.carry_table::<R>(),
+            is_same: |copy| copy.is_same::<R>(),
+        }
+    }
+}
+
+/// All tables but the keyring, in an order in which each row finds those that it refers to. People sign in again: sessions and one-time
+/// codes are left out.
+const TABLES: [Table; 12] = [
+    Table::of::<SlotRow>(),
+    Table::of::<DataKeyRow>(),
+    Table::of::<DataKeyCopyRow>(),
+    Table::of::<UserRow>(),
+    Table::of::<RemovedUserRow>(),
+    Table::of::<DeletedCredentialRow>(),
+    Table::of::<CredentialRow>(),
+    Table::of::<ReferenceRow>(),
+    Table::of::<AuditEventRow>(),
+    Table::of::<AuditChainRow>(),
+    Table::of::<AuditCheckpointRow>(),
+    // The one row that the migration made is replaced.
+    Table {
+        carry: |copy| copy.carry_progress(),
+        ..Table::of::<ProgressRow>()
+    },
+];
+const KEYRING: Table = Table::of::<KeyringRow>();
+
+/// The names of the tables that are carried over.
+#[must_use]
+pub fn carried_tables() -> Vec<&'static str> {
+    TABLES
+        .iter()
+        .chain([&KEYRING])
+        .map(|table| table.name)
+        .collect()
+}
+
 /// A copy from one database into another one.
 pub struct DatabaseCopy<'a> {
     /// What is read. Nobody changes it meanwhile, or it is read in one transaction.
@@ -131,23 +178,10 @@ impl<'a> DatabaseCopy<'a> {
     /// # Errors
     /// A [`StoreError`] when the database cannot be read.
     pub fn total_rows(&mut self) -> Result<u64, StoreError> {
-        let from = &mut *self.from;
-        let counts: [i64; 13] = [
-            data_keys::table.count().get_result(from)?,
-            data_key_copies::table.count().get_result(from)?,
-            master_key_slots::table.count().get_result(from)?,
-            users::table.count().get_result(from)?,
-            removed_users::table.count().get_result(from)?,
-            deleted_credentials::table.count().get_result(from)?,
-            credentials::table.count().get_result(from)?,
-            credential_references::table.count().get_result(from)?,
-            reference_progress::table.count().get_result(from)?,
-            audit_events::table.count().get_result(from)?,
-            audit_chains::table.count().get_result(from)?,
-            audit_checkpoints::table.count().get_result(from)?,
-            keyring::table.count().get_result(from)?,
-        ];
-        let total: i64 = counts.iter().sum();
+        let mut total = 0;
+        for table in TABLES.iter().chain([&KEYRING]) {
+            total += (table.count)(self.from)?;
+        }
         Ok(u64::try_from(total).unwrap_or(0).saturating_mul(2))
     }
 
@@ -168,18 +202,10 @@ impl<'a> DatabaseCopy<'a> {
         if finished.is_some() {
             return Ok(());
         }
-        self.carry_table::<SlotRow>()?;
-        self.carry_table::<DataKeyRow>()?;
-        self.carry_table::<DataKeyCopyRow>()?;
-        self.carry_table::<UserRow>()?;
-        self.carry_table::<RemovedUserRow>()?;
-        self.carry_table::<DeletedCredentialRow>()?;
-        self.carry_table::<CredentialRow>()?;
-        self.carry_table::<ReferenceRow>()?;
-        self.carry_table::<AuditEventRow>()?;
-        self.carry_table::<AuditChainRow>()?;
-        self.carry_table::<AuditCheckpointRow>()?;
-        self.carry_progress()
+        for table in &TABLES {
+            (table.carry)(self)?;
+        }
+        Ok(())
     }
 
     /// Carries over the keyring, when all else was compared: no server starts on a copy without it.
@@ -187,8 +213,8 @@ impl<'a> DatabaseCopy<'a> {
     /// # Errors
     /// A [`CopyError`] when one of both databases cannot be reached.
     pub fn finish(&mut self) -> Result<Outcome, CopyError> {
-        self.carry_table::<KeyringRow>()?;
-        self.is_same::<KeyringRow>()
+        (KEYRING.carry)(self)?;
+        (KEYRING.is_same)(self)
     }
 
     /// Compares both databases, row by row, but for the keyring.
@@ -196,22 +222,8 @@ impl<'a> DatabaseCopy<'a> {
     /// # Errors
     /// A [`CopyError`] when one of both cannot be read.
     pub fn compare(&mut self) -> Result<Outcome, CopyError> {
-        let tables = [
-            Self::is_same::<SlotRow>,
-            Self::is_same::<DataKeyRow>,
-            Self::is_same::<DataKeyCopyRow>,
-            Self::is_same::<UserRow>,
-            Self::is_same::<RemovedUserRow>,
-            Self::is_same::<DeletedCredentialRow>,
-            Self::is_same::<CredentialRow>,
-            Self::is_same::<ReferenceRow>,
-            Self::is_same::<AuditEventRow>,
-            Self::is_same::<AuditChainRow>,
-            Self::is_same::<AuditCheckpointRow>,
-            Self::is_same::<ProgressRow>,
-        ];
-        for is_same in tables {
-            if let Outcome::Different(table) = is_same(self)? {
+        for table in &TABLES {
+            if let Outcome::Different(table) = (table.is_same)(self)? {
                 return Ok(Outcome::Different(table));
             }
         }
@@ -220,6 +232,8 @@ impl<'a> DatabaseCopy<'a> {
 
     fn carry_table<R: Row>(&mut self) -> Result<(), CopyError> {
         let mut after = R::last_key(self.to).map_err(CopyError::Target)?;
+        let there = R::count(self.to).map_err(CopyError::Target)?;
+        self.count("copying", usize::try_from(there).unwrap_or(0));
         loop {
             let batch = R::read(self.from, after).map_err(CopyError::Source)?;
             let Some(last) = batch.last() else {
@@ -233,7 +247,6 @@ impl<'a> DatabaseCopy<'a> {
         }
     }
 
-    /// The one row that the migration made is replaced.
     fn carry_progress(&mut self) -> Result<(), CopyError> {
         for row in ProgressRow::read(self.from, None).map_err(CopyError::Source)? {
             diesel::update(reference_progress::table)

@@ -19,6 +19,7 @@ pub(super) trait Row: Sized + PartialEq {
     type Key;
 
     fn key(&self) -> Self::Key;
+    fn count(connection: &mut DatabaseConnection) -> Result<i64, StoreError>;
     fn last_key(connection: &mut DatabaseConnection) -> Result<Option<Self::Key>, StoreError>;
     fn read(
         connection: &mut DatabaseConnection,
@@ -42,6 +43,10 @@ macro_rules! row {
 
             fn key(&self) -> Self::Key {
                 self.$key.clone()
+            }
+
+            fn count(connection: &mut DatabaseConnection) -> Result<i64, StoreError> {
+                Ok($table::table.count().get_result(connection)?)
             }
 
             fn last_key(
@@ -123,6 +128,10 @@ macro_rules! row_of_two {
 
             fn key(&self) -> Self::Key {
                 (self.$first.clone(), self.$second.clone())
+            }
+
+            fn count(connection: &mut DatabaseConnection) -> Result<i64, StoreError> {
+                Ok($table::table.count().get_result(connection)?)
             }
 
             fn last_key(

@@ -17,7 +17,7 @@ const CALLERS: [&str; 7] = [
 ];
 
 /// What each field answers each of the callers. `null` is what the field answers when there is nothing to see.
-const TABLE: [(&str, [&str; 7]); 18] = [
+const TABLE: [(&str, [&str; 7]); 19] = [
     (
         "auditEvents",
         [
@@ -66,6 +66,10 @@ const TABLE: [(&str, [&str; 7]); 18] = [
         ],
     ),
     ("viewer", ["401", "401", "ok", "ok", "ok", "ok", "ok"]),
+    (
+        "viewerCanCreateCredential",
+        ["401", "401", "false", "true", "true", "true", "false"],
+    ),
     (
         "createCredential",
         ["401", "401", "FORBIDDEN", "ok", "ok", "ok", "FORBIDDEN"],
@@ -200,6 +204,9 @@ fn outcome(answer: &Answer) -> String {
         return (*code).to_owned();
     }
     let field = answer.field();
+    if let Some(told) = field.as_bool() {
+        return told.to_string();
+    }
     let is_empty = |value: &Value| value.is_null() || value["state"] == "UNKNOWN";
     if is_empty(field)
         || field
@@ -290,6 +297,7 @@ async fn ask(person: &Person<'_>, field: &str, id: &str, name: &str) -> Answer {
         }
         "users" => person.ask("{ users { nodes { id } } }").await,
         "viewer" => person.ask("{ viewer { id } }").await,
+        "viewerCanCreateCredential" => person.ask("{ viewerCanCreateCredential }").await,
         "createCredential" => {
             let input = json!({ "name": format!("{name}-new"), "value": secret("new") });
             person.mutate("createCredential", input).await

@@ -58,6 +58,7 @@ async fn neither_the_log_nor_a_file_of_postgresql_holds_a_value() {
 #[test]
 fn the_log_of_the_whole_suite_holds_no_value() {
     let Ok(path) = std::env::var("CREDENCE_TEST_POSTGRES_LOG") else {
+        println!("SKIPPED: CREDENCE_TEST_POSTGRES_LOG names no log");
         return;
     };
     let log = std::fs::read(path).unwrap();
