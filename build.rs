@@ -24,6 +24,8 @@ const NO_SOURCES: [&str; 9] = [
 ];
 /// What the names of the settings of browser tests begin with.
 const TEST_SETTINGS: &str = "playwright";
+/// How many lines of what npm says are shown.
+const SHOWN_LINES: usize = 12;
 /// Keeps two builds from working in `web` at once.
 const LOCK: &str = ".build-lock";
 /// Holds the hash of the sources that `dist` was made of.
@@ -49,7 +51,8 @@ fn main() -> ExitCode {
         }
         Err(why) => {
             println!(
-                "cargo::warning=the server is built without its pages, or with old ones: {why}"
+                "cargo::warning=the server is built without its pages, or with old ones: {why}. When that is mended, build again with \
+                 `WEB_BUILD=required cargo build`: without it, cargo sees nothing that has changed"
             );
             ExitCode::SUCCESS
         }
@@ -109,12 +112,10 @@ fn sources(web: &Path) -> io::Result<Vec<PathBuf>> {
                 continue;
             }
             if entry.file_type()?.is_dir() {
-                // A file that comes or goes changes its folder.
-                found.push(entry.path());
                 folders.push(entry.path());
-            } else {
-                found.push(entry.path());
             }
+            // A folder too: a file that comes or goes changes it.
+            found.push(entry.path());
         }
     }
     found.sort();
@@ -148,7 +149,7 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
         .args(arguments)
         .current_dir(web)
         .output()
-        .map_err(|error| format!("{said}: {error}. Install Node.js 20 or later with npm"))?;
+        .map_err(|error| format!("{said}: {error}. Install Node.js 20.19 or later with npm"))?;
     if output.status.success() {
         return Ok(());
     }
@@ -158,7 +159,9 @@ fn npm(web: &Path, arguments: &[&str]) -> Result<(), String> {
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
-        .take(12)
         .collect();
-    Err(format!("{said} failed: {}", lines.join(" | ")))
+    let last = lines
+        .get(lines.len().saturating_sub(SHOWN_LINES)..)
+        .unwrap_or_default();
+    Err(format!("{said} failed: {}", last.join(" | ")))
 }

@@ -85,6 +85,10 @@ impl App {
         // What can be wrong with the settings is found before a key or a database is made.
         let issuer_keys = issuer_keys(&settings.tokens)?;
         let listener = listen(settings.listen)?;
+        let address = listener.local_addr().unwrap_or(settings.listen);
+        let public = PublicUrls::new(settings.sign_in.public_url.clone(), address, is_local);
+        warn_of_public_urls(&public);
+        let oidc_provider = provider::connect(settings, &public)?;
         let anchors = AnchorPlace::open(settings.audit_anchor.as_deref())?;
         let source = master_key_source(settings, &database, is_local)?;
         let master_keys = source.read()?;
@@ -124,10 +128,6 @@ impl App {
         let api = Api::new(Arc::clone(&domain), !settings.no_introspection)
             .ok_or_else(|| Failure::new(FailureKind::Software, "the schema is not valid"))?;
         let (stop, stopped) = watch::channel(false);
-        let address = listener.local_addr().unwrap_or(settings.listen);
-        let public = PublicUrls::new(settings.sign_in.public_url.clone(), address, is_local);
-        provider::warn_of_public_urls(&public);
-        let oidc_provider = provider::connect(settings, &public)?;
         let public_url = public.origin().map(str::to_owned);
         Ok(Self {
             listener,
@@ -274,6 +274,19 @@ fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Failure
         "{listen} is reached by other machines, and tokens and values must not travel in plain: put a proxy that terminates \
          TLS in front and say so with --behind-tls-proxy"
     )))
+}
+
+/// Says what cannot be known without `--public-url`.
+fn warn_of_public_urls(public: &PublicUrls) {
+    if public.origin().is_none() {
+        tracing::warn!(
+            "where browsers reach the server is not known: name it with --public-url, such as https://credence.example.com"
+        );
+    } else if public.is_direct() {
+        tracing::warn!(
+            "without --public-url nobody signs in to the pages by way of a proxy, only from this machine: name where browsers reach the server, such as https://credence.example.com"
+        );
+    }
 }
 
 /// In local mode each data directory signs its own tokens, and the master key lies beside them: it is no mode for a shared database.

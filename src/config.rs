@@ -21,6 +21,11 @@ use crate::store::connection::Database;
 use crate::store::postgres::PostgresUrl;
 use crate::store::postgres_route::Protection;
 
+/// The environment variable of `--jwt-key-file`.
+pub const JWT_KEY_FILE_VARIABLE: &str = "CREDENCE_JWT_KEY_FILE";
+/// The environment variable of `--jwks-file`.
+pub const JWKS_FILE_VARIABLE: &str = "CREDENCE_JWKS_FILE";
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -293,13 +298,13 @@ pub struct TokenSettings {
     /// A public key in PEM form, or a secret of 32 bytes or more shared with the issuer (HS256)
     #[arg(
         long,
-        env = "CREDENCE_JWT_KEY_FILE",
+        env = JWT_KEY_FILE_VARIABLE,
         value_name = "FILE",
         conflicts_with = "jwks_file"
     )]
     pub jwt_key_file: Option<PathBuf>,
     /// A JSON Web Key Set with the issuer's public keys
-    #[arg(long, env = "CREDENCE_JWKS_FILE", value_name = "FILE")]
+    #[arg(long, env = JWKS_FILE_VARIABLE, value_name = "FILE")]
     pub jwks_file: Option<PathBuf>,
     /// The `iss` claim that tokens must have
     #[arg(long, env = "CREDENCE_JWT_ISSUER", value_name = "ISSUER")]

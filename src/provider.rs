@@ -7,7 +7,7 @@ use crate::crypto::id_token::IdTokenRules;
 use crate::data_directory::{read_certificate_file, read_secret_file};
 use crate::failure::Failure;
 use crate::http::oidc::CALLBACK;
-use crate::http::oidc_provider::{Provider, ProviderSettings};
+use crate::http::oidc_provider::{Provider, ProviderSettings, UnusableAuthorities};
 use crate::http::public_url::PublicUrls;
 
 /// What the provider's ID tokens must be; `None` without a provider.
@@ -21,19 +21,6 @@ pub fn id_token_rules(settings: &ServeSettings) -> Option<IdTokenRules> {
         rsa_algorithm: settings.tokens.jwt_rsa_algorithm.into(),
         leeway_seconds: settings.tokens.jwt_leeway_seconds,
     })
-}
-
-/// Says what cannot be known without `--public-url`.
-pub fn warn_of_public_urls(public: &PublicUrls) {
-    if public.origin().is_none() {
-        tracing::warn!(
-            "where browsers reach the server is not known: name it with --public-url, such as https://credence.example.com"
-        );
-    } else if public.is_direct() {
-        tracing::warn!(
-            "without --public-url nobody signs in to the pages by way of a proxy, only from this machine: name where browsers reach the server, such as https://credence.example.com"
-        );
-    }
 }
 
 /// The provider; `None` without one.
@@ -76,9 +63,13 @@ pub fn connect(settings: &ServeSettings, public: &PublicUrls) -> Result<Option<P
         authorities,
         redirect_url: format!("{origin}{CALLBACK}"),
     });
-    provider.map(Some).ok_or_else(|| {
-        Failure::configuration(
-            "there are no certificates that the provider can be trusted by: name a file in PEM form with --oidc-ca-file",
-        )
+    provider.map(Some).map_err(|UnusableAuthorities| {
+        Failure::configuration(match &sign_in.oidc_ca_file {
+            Some(path) => format!(
+                "{} holds no certificates that the provider could be known by: name a file in PEM form with --oidc-ca-file",
+                path.display()
+            ),
+            None => "the system trusts no authorities that the provider could be known by: install them, or name a file in PEM form with --oidc-ca-file".to_owned(),
+        })
     })
 }

@@ -40,14 +40,26 @@ async function session(browser, origin = server.origin) {
   return await response.json();
 }
 
+/** Keeps in mind the cookies that an answer sets: of a session, and of a sign-in under way. */
+function keepCookies(response) {
+  for (const cookie of response.headers.getSetCookie()) {
+    // Of an attempt, what is secret stands before the first point.
+    const [, value] = /^credence-(?:session|attempt)-\d+=([\w-]*)/.exec(cookie);
+    if (value) secrets.push(value);
+  }
+}
+
 /** Goes all the way. Returns the page that the browser ends at. */
 async function signIn(browser, name, { path = '', origin = server.origin } = {}) {
   const there = await browser.go(`${origin}/login/oidc${path}`);
   assert.equal(there.status, 303);
+  keepCookies(there);
   const back = await browser.signIn(Browser.location(there), name);
   const code = new URL(back).searchParams.get('code');
   if (code) secrets.push(code);
-  return await browser.go(back);
+  const end = await browser.go(back);
+  keepCookies(end);
+  return end;
 }
 
 function assertProblem(response, problem) {
@@ -223,8 +235,9 @@ test('a provider that is not there, or is another one, is told', async () => {
   }
 });
 
-test('neither codes nor the secret stand in the log at its finest', () => {
+test('neither codes, cookies nor the secret stand in the log at its finest', () => {
   const text = readFileSync(logFile, 'utf8');
-  assert.ok(text.includes('DEBUG') && secrets.length > 4);
+  // The secret; of each of two who came in a code and two cookies, and of others what they got.
+  assert.ok(text.includes('DEBUG') && secrets.length > 8);
   assert.deepEqual(secrets.filter((secret) => text.includes(secret)), []);
 });

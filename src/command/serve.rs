@@ -37,7 +37,7 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
         tracing::info!("stopped while starting");
         return Ok(());
     };
-    let link = one_time_link(&app, settings).await?;
+    let link = one_time_link(&app, settings).await;
     super::print(&greeting(&app, settings, link.as_deref()))?;
     tracing::info!(address = %app.address, local_mode = app.is_local, "serving");
     app.serve(stop).await;
@@ -68,20 +68,22 @@ async fn start(
     }
 }
 
-/// In local mode, a link for whoever sees the terminal. What goes into a file or another program holds none.
-async fn one_time_link(
-    app: &App,
-    settings: &ServeSettings,
-) -> Result<Option<Zeroizing<String>>, Failure> {
+/// In local mode, a link for whoever sees the terminal. What goes into a file or another program holds none. When none can be made now, the
+/// server serves all the same, and says by what command one is made.
+async fn one_time_link(app: &App, settings: &ServeSettings) -> Option<Zeroizing<String>> {
     let origin = app.public_url.clone().filter(|_| app.is_local);
     let (Some(origin), true) = (origin, std::io::stdout().is_terminal()) else {
-        return Ok(None);
+        return None;
     };
     let data = settings.data.clone();
     let made = tokio::task::spawn_blocking(move || login_link::for_operator(&data, &origin)).await;
     match made {
-        Ok(made) => made.map(Some),
-        Err(_panicked) => Ok(None),
+        Ok(Ok(link)) => Some(link),
+        Ok(Err(failure)) => {
+            tracing::warn!("no link to sign in with can be made now: {failure}");
+            None
+        }
+        Err(_panicked) => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::http::public_url::{PublicUrl, is_protected};
 #[command(next_help_heading = "Pages and sign-in")]
 pub struct SignInSettings {
     /// Where browsers reach the server, when that is not the address it listens at: an origin with https, behind a proxy that terminates
-    /// TLS. Sessions count only for pages of this origin
+    /// TLS. Sessions count only for pages of this origin; without it, for those of the loopback address it listens at and of `localhost`
     #[arg(long, env = "CREDENCE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<PublicUrl>,
     /// How long one who signed in stays so at most; a token's end comes first: 1m to 24h
@@ -59,10 +59,20 @@ pub struct SignInSettings {
     pub oidc_label: String,
     /// The claim of ID tokens whose words are roles (viewer, editor, admin), beside the scopes of the claim `scope`. Nobody gets the scope
     /// credentials:resolve this way
-    #[arg(long, env = "CREDENCE_OIDC_ROLE_CLAIM", value_name = "CLAIM")]
+    #[arg(
+        long,
+        env = "CREDENCE_OIDC_ROLE_CLAIM",
+        value_name = "CLAIM",
+        requires = "oidc_issuer"
+    )]
     pub oidc_role_claim: Option<String>,
     /// The certificates (PEM) of the authorities that vouch for the provider, in place of those that the system trusts
-    #[arg(long, env = "CREDENCE_OIDC_CA_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "CREDENCE_OIDC_CA_FILE",
+        value_name = "FILE",
+        requires = "oidc_issuer"
+    )]
     pub oidc_ca_file: Option<PathBuf>,
 }
 

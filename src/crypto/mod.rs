@@ -13,6 +13,7 @@ pub mod random;
 pub mod seal;
 pub mod session;
 pub mod token;
+mod token_algorithm;
 mod token_header;
 pub mod token_key;
 pub mod wrapping;

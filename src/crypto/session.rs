@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::digest::{HASH_LENGTH_BYTES, derive_key, hmac_sha256, sha256};
 use super::random::{self, RandomUnavailable};
-use crate::types::id::Id;
 use crate::types::session::{
     Authenticator, Fingerprint, LoginCode, RowMac, SECRET_LENGTH_BYTES, SecretHash, Session, Way,
 };
@@ -121,12 +120,7 @@ impl RowKey {
     /// Authenticates a session.
     #[must_use]
     pub fn session_mac(&self, session: &Session) -> RowMac {
-        let credential_ids = session.credential_ids.as_ref().map(|ids| {
-            ids.iter()
-                .flat_map(Id::as_bytes)
-                .copied()
-                .collect::<Vec<u8>>()
-        });
+        let credential_ids = session.credential_ids_bytes();
         // A session that is limited to no credential is not one that is limited to none at all.
         let is_limited: &[u8] = if credential_ids.is_some() { b"1" } else { b"0" };
         RowMac(hmac_sha256(

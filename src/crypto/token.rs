@@ -3,11 +3,12 @@
 //! `jsonwebtoken` verifies the signature. What it accepts and we do not (a `crit` header, a list for `iss`, a claim that
 //! is missing, a lifetime without bounds, a clock that is not ours) is checked here.
 
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Validation;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::digest::hmac_sha256;
+use super::token_algorithm::TokenAlgorithm;
 use super::token_header::TokenHeader;
 use super::token_key::{TokenKey, TokenKeys};
 use crate::types::clock::Timestamp;
@@ -108,7 +109,8 @@ pub struct VerifiedToken {
 
 /// Verifies the tokens of one issuer.
 pub struct TokenVerifier {
-    keys: TokenKeys,
+    // Each with the fingerprint of what it verifies, made once: every token asks for it, and every session for all of them.
+    keys: Vec<(TokenKey, Fingerprint)>,
     issuer: String,
     audience: String,
     leeway_seconds: i64,
@@ -118,8 +120,12 @@ impl TokenVerifier {
     /// A verifier of tokens from `issuer` for `audience`.
     #[must_use]
     pub fn new(keys: TokenKeys, issuer: String, audience: String, leeway_seconds: i64) -> Self {
+        let keys = keys.into_vec().into_iter().map(|key| {
+            let fingerprint = fingerprint(&issuer, &audience, &key);
+            (key, fingerprint)
+        });
         Self {
-            keys,
+            keys: keys.collect(),
             issuer,
             audience,
             leeway_seconds,
@@ -135,36 +141,31 @@ impl TokenVerifier {
             return Err(TokenProblem::Malformed);
         }
         let header = TokenHeader::parse(token)?;
-        let key = self
-            .keys
+        let (key, fingerprint) = self
             .find(header.kid.as_deref())
             .ok_or(TokenProblem::UnknownKey)?;
-        if header.alg.parse() != Ok(key.algorithm) {
+        if header.alg != key.algorithm.as_str() {
             return Err(TokenProblem::Algorithm);
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation(key.algorithm))
             .map_err(|error| problem_of(error.kind()))?
             .claims;
-        self.check(claims, self.fingerprint(key), now)
+        self.check(claims, *fingerprint, now)
     }
 
     /// What tokens are verified with: one for each key.
     pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
-        self.keys.iter().map(|key| self.fingerprint(key))
+        self.keys.iter().map(|(_, fingerprint)| *fingerprint)
     }
 
-    fn fingerprint(&self, key: &TokenKey) -> Fingerprint {
-        let [one, other] = key.material();
-        Fingerprint(hmac_sha256(
-            FINGERPRINT_DOMAIN,
-            &[
-                self.issuer.as_bytes(),
-                self.audience.as_bytes(),
-                format!("{:?}", key.algorithm).as_bytes(),
-                one,
-                other,
-            ],
-        ))
+    /// The key that a token names; without a name, the only one there is.
+    fn find(&self, id: Option<&str>) -> Option<&(TokenKey, Fingerprint)> {
+        match (id, self.keys.as_slice()) {
+            (_, [only]) if only.0.id.is_none() => Some(only),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+            (Some(id), keys) => keys.iter().find(|(key, _)| key.id.as_deref() == Some(id)),
+        }
     }
 
     fn check(
@@ -277,8 +278,23 @@ pub fn is_subject(text: &str) -> bool {
     (1..=SUBJECT_LIMIT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-fn validation(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
+/// Tells apart what tokens are verified with. It is kept in the database, with each session: what it is made of stays as it is.
+fn fingerprint(issuer: &str, audience: &str, key: &TokenKey) -> Fingerprint {
+    let [one, other] = key.material();
+    Fingerprint(hmac_sha256(
+        FINGERPRINT_DOMAIN,
+        &[
+            issuer.as_bytes(),
+            audience.as_bytes(),
+            key.algorithm.as_str().as_bytes(),
+            one,
+            other,
+        ],
+    ))
+}
+
+fn validation(algorithm: TokenAlgorithm) -> Validation {
+    let mut validation = Validation::new(algorithm.of_library());
     // The type of the claims requires them.
     validation.required_spec_claims.clear();
     // Times and audiences are checked here, by our own clock: the library asks the machine's, and panics before 1970.
@@ -308,4 +324,28 @@ fn profile_text(text: Option<String>) -> Option<String> {
 fn parse_ids(texts: &[String]) -> Result<Vec<Id<Credential>>, TokenProblem> {
     let ids: Option<Vec<_>> = texts.iter().map(|text| Id::parse(text)).collect();
     ids.ok_or(TokenProblem::Claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::hex::hex;
+
+    /// Sessions are kept by these: were they others, everybody would be signed out by an update.
+    #[test]
+    fn what_tokens_are_verified_with_has_the_same_fingerprint_in_every_version() {
+        let secret: Vec<u8> = (0..32).collect();
+        let keys = TokenKeys::from_secret(&secret).ok();
+        let verifier =
+            keys.map(|keys| TokenVerifier::new(keys, "issuer".into(), "audience".into(), 30));
+        let fingerprints: Vec<String> = verifier
+            .iter()
+            .flat_map(TokenVerifier::fingerprints)
+            .map(|fingerprint| hex(&fingerprint.0))
+            .collect();
+        assert_eq!(
+            fingerprints,
+            ["067acf42ad890345491ecf0a0822dffa0d629783ecf823308c074e1f9444ca0f"]
+        );
+    }
 }

@@ -6,12 +6,14 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use pkcs1::der::Decode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use spki::der::DecodePem;
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned};
+
+use super::token_algorithm::TokenAlgorithm;
 
 const HMAC_SECRET_MINIMUM_BYTES: usize = 32;
 const RSA_MINIMUM_BITS: usize = 2048;
@@ -36,10 +38,10 @@ pub enum RsaAlgorithm {
 }
 
 impl RsaAlgorithm {
-    const fn algorithm(self) -> Algorithm {
+    const fn algorithm(self) -> TokenAlgorithm {
         match self {
-            Self::Rs256 => Algorithm::RS256,
-            Self::Ps256 => Algorithm::PS256,
+            Self::Rs256 => TokenAlgorithm::Rs256,
+            Self::Ps256 => TokenAlgorithm::Ps256,
         }
     }
 }
@@ -102,7 +104,7 @@ impl fmt::Display for TokenKeyProblem {
 /// A key and the one algorithm that it is used with.
 pub struct TokenKey {
     pub(super) id: Option<String>,
-    pub(super) algorithm: Algorithm,
+    pub(super) algorithm: TokenAlgorithm,
     pub(super) key: DecodingKey,
 }
 
@@ -132,7 +134,7 @@ impl TokenKeys {
             return Err(TokenKeyProblem::WeakSecret);
         }
         Ok(Self::one(
-            Algorithm::HS256,
+            TokenAlgorithm::Hs256,
             DecodingKey::from_secret(secret),
         ))
     }
@@ -187,13 +189,16 @@ impl TokenKeys {
                     .parameters
                     .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
                 let algorithm = match curve {
-                    Some(CURVE_P256) => Algorithm::ES256,
-                    Some(CURVE_P384) => Algorithm::ES384,
+                    Some(CURVE_P256) => TokenAlgorithm::Es256,
+                    Some(CURVE_P384) => TokenAlgorithm::Es384,
                     _ => return Err(TokenKeyProblem::Unsupported),
                 };
                 Ok(Self::one(algorithm, DecodingKey::from_ec_der(bytes)))
             }
-            ED25519 => Ok(Self::one(Algorithm::EdDSA, DecodingKey::from_ed_der(bytes))),
+            ED25519 => Ok(Self::one(
+                TokenAlgorithm::EdDsa,
+                DecodingKey::from_ed_der(bytes),
+            )),
             _ => Err(TokenKeyProblem::Unsupported),
         }
     }
@@ -229,23 +234,12 @@ impl TokenKeys {
         Ok(Self(keys))
     }
 
-    /// The key that a token names; without a name, the only one there is.
-    #[must_use]
-    pub(super) fn find(&self, id: Option<&str>) -> Option<&TokenKey> {
-        match (id, self.0.as_slice()) {
-            (_, [only]) if only.id.is_none() => Some(only),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-            (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
-        }
-    }
-
     /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &TokenKey> {
-        self.0.iter()
+    pub(super) fn into_vec(self) -> Vec<TokenKey> {
+        self.0
     }
 
-    fn one(algorithm: Algorithm, key: DecodingKey) -> Self {
+    fn one(algorithm: TokenAlgorithm, key: DecodingKey) -> Self {
         Self(vec![TokenKey {
             id: None,
             algorithm,
@@ -298,28 +292,28 @@ impl KeySetEntry {
         }
         let algorithm = match (self.kty.as_str(), self.crv.as_deref()) {
             ("RSA", _) => match self.alg.as_deref() {
-                Some("PS256") => Algorithm::PS256,
-                Some("RS256") => Algorithm::RS256,
+                Some("PS256") => TokenAlgorithm::Ps256,
+                Some("RS256") => TokenAlgorithm::Rs256,
                 _ => rsa.algorithm(),
             },
-            ("EC", Some("P-256")) => Algorithm::ES256,
-            ("EC", Some("P-384")) => Algorithm::ES384,
-            ("OKP", Some("Ed25519")) => Algorithm::EdDSA,
+            ("EC", Some("P-256")) => TokenAlgorithm::Es256,
+            ("EC", Some("P-384")) => TokenAlgorithm::Es384,
+            ("OKP", Some("Ed25519")) => TokenAlgorithm::EdDsa,
             _ => return Ok(None),
         };
-        let is_of_another = |alg: &str| alg.parse() != Ok(algorithm);
+        let is_of_another = |alg: &str| alg != algorithm.as_str();
         if self.alg.as_deref().is_some_and(is_of_another) {
             return Ok(None);
         }
         let key = match algorithm {
-            Algorithm::RS256 | Algorithm::PS256 => {
+            TokenAlgorithm::Rs256 | TokenAlgorithm::Ps256 => {
                 let (modulus, exponent) = (member(self.n.as_ref())?, member(self.e.as_ref())?);
                 check_rsa(&modulus, &exponent)?;
                 DecodingKey::from_rsa_raw_components(&modulus, &exponent)
             }
-            Algorithm::EdDSA => DecodingKey::from_ed_der(&coordinate(self.x.as_ref(), 32)?),
+            TokenAlgorithm::EdDsa => DecodingKey::from_ed_der(&coordinate(self.x.as_ref(), 32)?),
             _ => {
-                let length = if algorithm == Algorithm::ES384 {
+                let length = if algorithm == TokenAlgorithm::Es384 {
                     48
                 } else {
                     32

@@ -1,4 +1,4 @@
-//! Who asks, and what their token allows.
+//! Who asks, and what their token or session allows.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The user that the token speaks for.
+    /// The user that the token or the session speaks for.
     #[must_use]
     pub fn user(&self) -> &User {
         &self.user
@@ -50,7 +50,7 @@ impl Caller {
         self.session.is_some()
     }
 
-    /// Whether the token allows this.
+    /// Whether the token or the session allows this.
     #[must_use]
     pub const fn has(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
@@ -76,7 +76,7 @@ impl Caller {
         }
     }
 
-    /// Whether the token allows one of these.
+    /// Whether the token or the session allows one of these.
     #[must_use]
     pub fn has_any(&self, scopes: &[Scope]) -> bool {
         scopes.iter().any(|scope| self.has(*scope))
@@ -102,7 +102,7 @@ impl Caller {
         self.has(Scope::CredentialsManage) || (owns && self.has(Scope::CredentialsWrite))
     }
 
-    /// Whether the token lets this credential be resolved, as far as its `credential_ids` claim goes.
+    /// Whether the `credential_ids` claim of the token, or of what the session was made of, leaves this credential out.
     pub(super) fn is_limited_from(&self, id: Id<Credential>) -> bool {
         self.credential_ids
             .as_ref()

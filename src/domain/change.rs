@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use tokio::time::{Interval, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Domain;
 use super::caller::Caller;
@@ -37,12 +37,15 @@ impl Domain {
         only: Option<Id<Credential>>,
     ) -> Result<ChangesFollowed, Error> {
         caller.require_any(&READERS)?;
+        let mut session_check = interval(SESSION_CHECK_INTERVAL);
+        // Who reads slowly is not looked for once for each time that was missed.
+        session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(ChangesFollowed {
             changes: self.store.follow_changes(),
             only,
             domain: Arc::clone(self),
             caller: caller.clone(),
-            session_check: interval(SESSION_CHECK_INTERVAL),
+            session_check,
         })
     }
 }

@@ -147,8 +147,9 @@ impl Domain {
         }
         // Where the provider's clock is ahead, the session would outlive the removal of its user.
         verified.issued_at_seconds = verified.issued_at_seconds.min(now.seconds());
+        verified.expires_at_seconds = i64::MAX;
         let signed_in = self
-            .begin_session(Way::Provider, verified, None, None, request_id)
+            .begin_session(Way::Provider, verified, None, request_id)
             .await?;
         if let Some(id_hash) = attempt.session {
             // When it cannot be ended now, it ends by itself.

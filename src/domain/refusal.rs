@@ -51,8 +51,8 @@ impl Refusals {
         });
     }
 
-    /// Counts a token that was refused: nobody knows whose it is.
-    fn note_token(&self, reason: &'static str) {
+    /// Counts what somebody showed that was refused: nobody knows whose it is.
+    fn note_proof(&self, reason: &'static str) {
         let nobody = UserKey {
             issuer: String::new(),
             subject: String::new(),
@@ -140,9 +140,9 @@ fn kind(action: AuditAction, user: &UserKey, reason: &'static str) -> Kind {
 }
 
 impl Domain {
-    /// Counts a token that was refused.
-    pub fn note_refused_token(&self, reason: &'static str) {
-        self.refusals.note_token(reason);
+    /// Counts a token, a session, a one-time code or an ID token that was refused.
+    pub fn note_refused_proof(&self, reason: &'static str) {
+        self.refusals.note_proof(reason);
     }
 
     /// Writes the refusals that were counted: those that are due, or all of them.

@@ -22,7 +22,7 @@ use crate::types::user::{Profile, UserKey};
 /// How many sessions a user may have: when there are more, the oldest goes.
 const USER_SESSIONS_LIMIT: i64 = 20;
 
-/// How people may sign in beside with a token.
+/// What signing in needs, beside the keys of tokens.
 pub struct SignIn {
     /// How long a session lasts at most, in seconds.
     pub session_lifetime_seconds: i64,
@@ -63,12 +63,11 @@ impl Domain {
             .tokens
             .verify(token, now)
             .map_err(AuthenticationError::Token)?;
-        let ends_at_seconds = token.expires_at_seconds;
         // The leeway of tokens is for the issuer's clock: the end of a session is read on ours.
-        if ends_at_seconds <= now.seconds() {
+        if token.expires_at_seconds <= now.seconds() {
             return Err(AuthenticationError::Token(TokenProblem::Expired));
         }
-        self.begin_session(Way::Token, token, Some(ends_at_seconds), None, request_id)
+        self.begin_session(Way::Token, token, None, request_id)
             .await
     }
 
@@ -109,7 +108,7 @@ impl Domain {
             credential_ids: None,
             verified_with: codes.key.fingerprint(),
         };
-        self.begin_session(Way::Code, granted, None, Some(code_hash), request_id)
+        self.begin_session(Way::Code, granted, Some(code_hash), request_id)
             .await
     }
 
@@ -190,19 +189,18 @@ impl Domain {
         Timestamp(latest.saturating_mul(1_000_000))
     }
 
-    /// Makes a session of what was verified. The code that it was made of, if any, is used up with it, or not at all.
+    /// Makes a session of what was verified, which ends with that at the latest. The code that it was made of, if any, is used up with it, or not at all.
     pub(super) async fn begin_session(
         &self,
         way: Way,
         granted: VerifiedToken,
-        ends_at_seconds: Option<i64>,
         code_hash: Option<SecretHash>,
         request_id: Id<Request>,
     ) -> Result<SignedIn, AuthenticationError> {
         let user = self.user_of(&granted).await?;
         let now = self.clock.now();
         let latest = self.latest_end(now).seconds();
-        let ends_at_seconds = ends_at_seconds.map_or(latest, |end| end.min(latest));
+        let ends_at_seconds = granted.expires_at_seconds.min(latest);
         let (session_id, id_hash) = generate_secret().map_err(|_unavailable| {
             AuthenticationError::Failed(Error::Internal(Cause("the system's random source")))
         })?;

@@ -65,12 +65,18 @@ pub async fn verify_session(
 
 /// The answer to one who is not authenticated. The log is told the reason, and it is counted.
 pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Request>) -> Failure {
-    let challenge = match error {
-        AuthenticationError::Code => Challenge::CodeInvalid,
-        _ => Challenge::TokenInvalid,
-    };
+    note_refusal(domain, &error, id);
+    match error {
+        AuthenticationError::Failed(error) => failure_of(error),
+        AuthenticationError::Code => Failure::Unauthenticated(Challenge::CodeInvalid),
+        _ => Failure::Unauthenticated(Challenge::TokenInvalid),
+    }
+}
+
+/// Tells the log why what somebody showed was refused, and counts it. What could not be looked into was not refused.
+pub fn note_refusal(domain: &Domain, error: &AuthenticationError, id: Id<domain::Request>) {
     let (what, reason) = match error {
-        AuthenticationError::Failed(error) => return failure_of(error),
+        AuthenticationError::Failed(_) => return,
         AuthenticationError::Token(problem) => ("a token", problem.as_str()),
         AuthenticationError::RemovedUser => ("a token", "removed_user"),
         AuthenticationError::Session => ("a session", "session"),
@@ -82,9 +88,8 @@ pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Reque
         }
         AuthenticationError::Code => ("a one-time code", "one_time_code"),
     };
-    domain.note_refused_token(reason);
+    domain.note_refused_proof(reason);
     tracing::info!(request_id = %id, reason, "{what} was refused");
-    Failure::Unauthenticated(challenge)
 }
 
 /// When the caller's token or session ends.

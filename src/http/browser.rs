@@ -1,16 +1,18 @@
 //! Browsers: where they reach the server, and the cookie that they keep a session by.
 
-use poem::http::HeaderMap;
+use poem::http::{HeaderMap, HeaderValue};
 
 use super::cookie::Cookie;
 use super::failure::Failure;
 use super::public_url::PublicUrls;
+use crate::domain::Domain;
+use crate::domain::session::SignedIn;
 
 /// What the server knows of browsers.
 #[derive(Clone, Debug)]
 pub struct Browsers {
     /// Where they reach it.
-    pub public: PublicUrls,
+    pub(super) public: PublicUrls,
     /// The cookie of the session.
     pub(super) session: Cookie,
     /// The cookie of a sign-in through a provider, while it is under way.
@@ -41,5 +43,15 @@ impl Browsers {
         };
         self.public.check_same_origin(headers)?;
         Ok(Some(session_id))
+    }
+
+    /// The header that sets the cookie of somebody who signed in, until the session ends.
+    pub(super) fn session_cookie(
+        &self,
+        domain: &Domain,
+        signed_in: &SignedIn,
+    ) -> Option<HeaderValue> {
+        let remaining = domain.remaining(&signed_in.caller);
+        self.session.set(&signed_in.session_id, remaining.as_secs())
     }
 }

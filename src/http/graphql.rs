@@ -36,7 +36,7 @@ const BODY_LIMIT_BYTES: usize = 512 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many of the connections may be sockets or streams of events: the others are left for requests.
 const STREAM_LIMIT: usize = 768;
-/// How many sockets there may be whose token is not known yet. Each may send a message as large as a body.
+/// How many sockets there may be of which nobody knows yet who asks. Each may send a message as large as a body.
 const STRANGER_LIMIT: usize = 64;
 /// How long a socket waits for its place among these.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -182,12 +182,11 @@ impl GraphqlEndpoint {
         if headers.contains_key(header::AUTHORIZATION) {
             return self.authenticate(request).await.map(Some);
         }
-        match self.browsers.own_session(headers) {
-            Ok(None) | Err(Failure::CrossSite) => return Ok(None),
-            Ok(Some(_)) => {}
-            Err(failure) => return Err(failure),
-        }
-        match self.authenticate(request).await {
+        let Ok(Some(session_id)) = self.browsers.own_session(headers) else {
+            return Ok(None);
+        };
+        let id = request_id(request).ok_or(Failure::Internal)?;
+        match verify_session(&self.domain, session_id, id).await {
             Ok(caller) => Ok(Some(caller)),
             Err(Failure::Unauthenticated(_)) => Ok(None),
             Err(failure) => Err(failure),

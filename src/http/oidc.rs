@@ -11,7 +11,7 @@ use poem::{Endpoint, Request, Response};
 use tokio::time::timeout;
 use url::form_urlencoded;
 
-use super::authorization::refusal;
+use super::authorization::{failure_of, note_refusal};
 use super::browser::Browsers;
 use super::door::request_id;
 use super::failure::Failure;
@@ -113,7 +113,7 @@ impl OidcEndpoint {
         let wanted = parameter(query, "return").ok().flatten();
         let path = wanted.filter(|path| is_own_path(path));
         let path = path.as_deref().unwrap_or(START);
-        let gone = self.go_there(provider, headers, path, id).await;
+        let gone = within(REQUEST_TIMEOUT, self.go_there(provider, headers, path, id)).await;
         Ok(gone.unwrap_or_else(|problem| refused(problem, path)))
     }
 
@@ -153,7 +153,7 @@ impl OidcEndpoint {
         let Some(attempt) = kept.and_then(|kept| self.domain.resume_attempt(kept)) else {
             return refused(Problem::Expired, START);
         };
-        match self.end(provider, &attempt, query, id).await {
+        match within(REQUEST_TIMEOUT, self.end(provider, &attempt, query, id)).await {
             Ok(signed_in) => self.go_on(&signed_in, attempt.path()),
             Err(problem) => refused(problem, attempt.path()),
         }
@@ -210,13 +210,16 @@ impl OidcEndpoint {
                 is_key_missing = true;
                 continue;
             }
-            let problem = match error {
+            note_refusal(&self.domain, &error, id);
+            return Err(match error {
                 AuthenticationError::NoRights => Problem::NoRights,
-                AuthenticationError::Failed(_) => Problem::Unavailable,
+                AuthenticationError::Failed(error) => {
+                    // The page says no more than that; the log is told the rest.
+                    let _answer = failure_of(error);
+                    Problem::Unavailable
+                }
                 _ => Problem::Refused,
-            };
-            let _answer = refusal(&self.domain, error, id);
-            return Err(problem);
+            });
         }
     }
 
@@ -227,11 +230,7 @@ impl OidcEndpoint {
             "<!doctype html>\n<html lang=\"en\" data-return=\"{path}\">\n<meta charset=\"utf-8\">\n<title>Signed in</title>\n\
              <script src=\"{SCRIPT}\"></script>\n<p>You are signed in. <a href=\"{path}\">Go on</a>\n"
         );
-        let remaining = self.domain.remaining(&signed_in.caller);
-        let session = self
-            .browsers
-            .session
-            .set(&signed_in.session_id, remaining.as_secs());
+        let session = self.browsers.session_cookie(&self.domain, signed_in);
         let mut response = Response::builder()
             .header(header::CONTENT_SECURITY_POLICY, POLICY)
             .header(header::REFERRER_POLICY, "no-referrer")
@@ -251,19 +250,29 @@ impl Endpoint for OidcEndpoint {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let answered = timeout(REQUEST_TIMEOUT, self.answer(&request)).await;
-        let answered = answered.unwrap_or(Err(Failure::TookTooLong));
+        let answered = self.answer(&request).await;
         Ok(answered.unwrap_or_else(Failure::response))
     }
 }
 
+/// Waits for what asks the provider, so long at most: a person who waits is to see a page in the end.
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let done = timeout(limit, work).await;
+    done.unwrap_or(Err(Problem::ProviderUnavailable))
+}
+
 /// What the page is told when the provider fails. The log is told more.
 fn told(problem: ProviderProblem, id: Id<domain::Request>) -> Problem {
-    tracing::warn!(request_id = %id, reason = problem.as_str(), "nobody can sign in through the provider");
-    match problem {
-        ProviderProblem::CodeRefused => Problem::Refused,
-        _ => Problem::ProviderUnavailable,
+    let reason = problem.as_str();
+    if problem == ProviderProblem::CodeRefused {
+        tracing::info!(request_id = %id, reason, "somebody did not come in through the provider");
+        return Problem::Refused;
     }
+    tracing::warn!(request_id = %id, reason, "nobody can sign in through the provider");
+    Problem::ProviderUnavailable
 }
 
 /// What an error of the provider is to the page (RFC 6749, section 4.1.2.1).
@@ -311,4 +320,20 @@ fn script() -> Response {
     Response::builder()
         .content_type("text/javascript; charset=utf-8")
         .body(CONTINUE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waited_too_long_is_led_to_the_page_of_sign_in() {
+        let waited = within(Duration::ZERO, pending::<Result<Response, Problem>>()).await;
+        let response = waited.unwrap_or_else(|problem| refused(problem, START));
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        let location = response.header(header::LOCATION);
+        assert_eq!(location, Some("/login#error=provider_unavailable"));
+    }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use oauth2::basic::{
-    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
+    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
+    BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::oidc_memory::Memory;
-use super::public_url::is_protected;
+use super::public_url::{is_https, is_protected};
 use crate::domain::provider::Attempt;
 
 /// The largest answer that is read, in bytes.
@@ -58,6 +58,8 @@ pub enum ProviderProblem {
     Unreachable,
     /// It answers with what is none of the protocol, or leads elsewhere.
     Unexpected(&'static str),
+    /// It does not accept what the server says that it is (RFC 6749, section 5.2: `invalid_client`).
+    ClientRefused,
     /// It gives nothing for the code.
     CodeRefused,
 }
@@ -69,6 +71,9 @@ impl ProviderProblem {
         match self {
             Self::Unreachable => "it cannot be reached, or does not answer within 5 seconds",
             Self::Unexpected(what) => what,
+            Self::ClientRefused => {
+                "it does not accept --oidc-client-id, or the secret of --oidc-client-secret-file"
+            }
             Self::CodeRefused => "it gives no ID token for the code",
         }
     }
@@ -122,6 +127,10 @@ type OauthClient = oauth2::Client<
     EndpointSet,
 >;
 
+/// There are no certificates that the provider could be known by.
+#[derive(Clone, Copy, Debug)]
+pub struct UnusableAuthorities;
+
 /// The provider.
 pub struct Provider {
     settings: ProviderSettings,
@@ -131,22 +140,30 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// A provider that is not asked for anything yet. `None` when the authorities are no certificates.
-    #[must_use]
-    pub fn new(settings: ProviderSettings) -> Option<Self> {
-        let mut builder = reqwest::Client::builder()
-            .timeout(ANSWER_TIMEOUT)
-            .redirect(Policy::none());
-        if let Some(pem) = &settings.authorities {
-            let certificates = Certificate::from_pem_bundle(pem).ok()?;
-            if certificates.is_empty() {
-                return None;
+    /// A provider that is not asked for anything yet.
+    ///
+    /// # Errors
+    /// [`UnusableAuthorities`] when the authorities are no certificates, or the system has none.
+    pub fn new(settings: ProviderSettings) -> Result<Self, UnusableAuthorities> {
+        let http = match &settings.authorities {
+            Some(pem) => {
+                let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
+                if certificates.is_empty() {
+                    return Err(UnusableAuthorities);
+                }
+                client_builder().tls_certs_only(certificates).build()
             }
-            builder = builder.tls_certs_only(certificates);
-        }
-        Some(Self {
+            None => client_builder().build().or_else(|unbuilt| {
+                // A provider on this machine needs nobody to vouch for it.
+                if is_https(&settings.issuer) {
+                    return Err(unbuilt);
+                }
+                client_builder().tls_certs_only([]).build()
+            }),
+        };
+        Ok(Self {
             settings,
-            http: builder.build().ok()?,
+            http: http.map_err(|_library_text| UnusableAuthorities)?,
             metadata: Memory::default(),
             keys: Memory::default(),
         })
@@ -207,6 +224,11 @@ impl Provider {
             .await;
         let answer = answer.map_err(|error| match error {
             oauth2::RequestTokenError::Request(problem) => problem,
+            oauth2::RequestTokenError::ServerResponse(response)
+                if *response.error() == BasicErrorResponseType::InvalidClient =>
+            {
+                ProviderProblem::ClientRefused
+            }
             _ => ProviderProblem::CodeRefused,
         })?;
         let token = answer.extra_fields().id_token.clone();
@@ -301,6 +323,12 @@ impl Provider {
         }
         read_body(response).await
     }
+}
+
+fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .timeout(ANSWER_TIMEOUT)
+        .redirect(Policy::none())
 }
 
 /// Sends a request of the OAuth client.

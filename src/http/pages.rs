@@ -42,8 +42,8 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// One name for all versions: hosts see a new one within minutes.
 const SHORT: &str = "public, max-age=300";
 
-const MISSING: &str = "The pages were not built into this server. Install Node.js 20 or later with npm, and build the server again: \
-                       `cargo build` then builds the pages first. The API is at /graphql all the same.\n";
+const MISSING: &str = "The pages were not built into this server. Install Node.js 20.19 or later with npm, and build the server \
+                       again, with `WEB_BUILD=required cargo build`: without it, cargo sees nothing that has changed. The API is at /graphql all the same.\n";
 
 #[derive(RustEmbed)]
 #[folder = "web/dist/"]
@@ -140,8 +140,11 @@ impl<'a> Page<'a> {
         if let Some(encoding) = encoding {
             response = response.header(header::CONTENT_ENCODING, encoding.name());
         }
-        let body = found.data.into_owned();
-        Some(response.content_type(content_type(&self.file)).body(body))
+        let response = response.content_type(content_type(&self.file));
+        Some(match found.data {
+            Cow::Borrowed(embedded) => response.body(embedded),
+            Cow::Owned(read) => response.body(read),
+        })
     }
 }
 
@@ -227,10 +230,6 @@ fn content_type(file: &str) -> &'static str {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("ico") => "image/x-icon",
-        Some("woff2") => "font/woff2",
-        Some("json" | "map") => "application/json",
         Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

@@ -56,17 +56,17 @@ struct State<'a> {
 struct Person<'a> {
     name: &'a str,
     subject: &'a str,
-    scopes: Vec<String>,
+    scopes: Vec<&'static str>,
     ends_at: String,
 }
 
 #[derive(Serialize)]
 struct Ways<'a> {
-    oidc: Option<Way<'a>>,
+    oidc: Option<ProviderWay<'a>>,
 }
 
 #[derive(Serialize)]
-struct Way<'a> {
+struct ProviderWay<'a> {
     label: &'a str,
 }
 
@@ -153,12 +153,7 @@ impl SessionEndpoint {
     /// Sets the cookie of somebody who signed in, or takes it away.
     fn with_cookie(&self, mut response: Response, signed_in: Option<&SignedIn>) -> Response {
         let cookie = match signed_in {
-            Some(signed_in) => {
-                let remaining = self.domain.remaining(&signed_in.caller);
-                self.browsers
-                    .session
-                    .set(&signed_in.session_id, remaining.as_secs())
-            }
+            Some(signed_in) => self.browsers.session_cookie(&self.domain, signed_in),
             None => self.browsers.session.clear(),
         };
         if let Some(cookie) = cookie {
@@ -171,19 +166,14 @@ impl SessionEndpoint {
         let person = caller.map(|caller| Person {
             name: caller.user().display_name(),
             subject: &caller.user().key.subject,
-            scopes: caller
-                .scopes()
-                .to_claim()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            scopes: caller.scopes().words(),
             ends_at: caller.ends_at().to_rfc3339(),
         });
         let state = State {
             signed_in: person.is_some(),
             person,
             ways: Ways {
-                oidc: self.provider.as_ref().map(|provider| Way {
+                oidc: self.provider.as_ref().map(|provider| ProviderWay {
                     label: provider.label(),
                 }),
             },

@@ -47,13 +47,13 @@ pub enum Close {
     Gone,
     /// The server stops.
     Stopping,
-    /// It cannot be found out whether the token is good.
+    /// It cannot be found out whether the token or the session is good.
     TryAgainLater,
     /// What was sent is none of the protocol.
     BadRequest,
     /// An operation came before the introduction was accepted.
     Unauthorized,
-    /// The token is not good or has expired, or its user was removed.
+    /// The token or the session is not good or has ended, or its user was removed.
     Forbidden,
     /// Another protocol was wanted.
     OtherProtocol,
@@ -86,13 +86,13 @@ impl Close {
 pub struct Connection {
     /// Answers operations.
     pub api: Arc<Api>,
-    /// Verifies the token of an introduction.
+    /// Verifies the token of an introduction, and whether a session is still there.
     pub domain: Arc<Domain>,
     /// The ID of the handshake.
     pub id: Id<domain::Request>,
-    /// The place among those whose token is not known yet.
+    /// The place among those of whom nobody knows yet who they are.
     pub stranger: Option<OwnedSemaphorePermit>,
-    /// Who asks, when the handshake had a token, and when that ends.
+    /// Who asks, when the handshake had a token or the cookie of a session, and when that ends.
     pub caller: Option<(Caller, Instant)>,
     /// Whether the client knows the protocol.
     pub knows_protocol: bool,
@@ -129,7 +129,7 @@ impl Connection {
     /// Talks until one of both ends it.
     pub async fn run(self, socket: WebSocketStream) {
         let (mut sender, receiver) = socket.split();
-        let close = Session::new(self, &mut sender).run(receiver).await;
+        let close = Conversation::new(self, &mut sender).run(receiver).await;
         let frame = close
             .code()
             .map(|(code, reason)| Message::Close(Some((CloseCode::from(code), reason.to_owned()))));
@@ -144,17 +144,18 @@ impl Connection {
     }
 }
 
-struct Session<'a> {
+/// What is said on a connection.
+struct Conversation<'a> {
     connection: Connection,
     sender: &'a mut SplitSink<WebSocketStream, Message>,
     accepted: Option<Caller>,
-    // Until the introduction this is the end of the time for it, and then that of the token.
+    // Until the introduction this is the end of the time for it, and then that of the token or the session.
     deadline: Pin<Box<Sleep>>,
     steps: SelectAll<Abortable<BoxStream<'static, Step>>>,
     operations: HashMap<String, Operation>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Conversation<'a> {
     fn new(connection: Connection, sender: &'a mut SplitSink<WebSocketStream, Message>) -> Self {
         Self {
             connection,
@@ -241,7 +242,7 @@ impl<'a> Session<'a> {
         } else {
             Some(self.connection.authenticate(authorization).await?)
         };
-        // The token of the handshake may have expired since.
+        // What the handshake had may have ended since.
         let (caller, expires_at) = introduced
             .filter(|(_, expires_at)| *expires_at > Instant::now())
             .ok_or(Close::Forbidden)?;

@@ -110,19 +110,13 @@ pub fn insert_session(
     session: &Session,
     mac: RowMac,
 ) -> Result<(), StoreError> {
-    let credential_ids = session.credential_ids.as_ref().map(|ids| {
-        ids.iter()
-            .flat_map(Id::as_bytes)
-            .copied()
-            .collect::<Vec<u8>>()
-    });
     diesel::insert_into(sessions::table)
         .values((
             sessions::id_hash.eq(session.id_hash.0.as_slice()),
             sessions::authenticator.eq(session.authenticator.0.as_slice()),
             sessions::user_id.eq(session.user_id.as_bytes().as_slice()),
             sessions::scopes.eq(session.scopes.to_claim()),
-            sessions::credential_ids.eq(credential_ids),
+            sessions::credential_ids.eq(session.credential_ids_bytes()),
             sessions::issued_at.eq(session.issued_at_seconds),
             sessions::created_at_us.eq(session.created_at.0),
             sessions::ends_at_us.eq(session.ends_at.0),

@@ -90,15 +90,17 @@ impl ScopeSet {
         Self(self.0 & !scope.bit())
     }
 
+    /// The words of its scopes.
+    #[must_use]
+    pub fn words(self) -> Vec<&'static str> {
+        let scopes = Scope::ALL.into_iter().filter(|scope| self.has(*scope));
+        scopes.map(Scope::as_str).collect()
+    }
+
     /// The space-separated list, as a token holds it.
     #[must_use]
     pub fn to_claim(self) -> String {
-        let words: Vec<&str> = Scope::ALL
-            .into_iter()
-            .filter(|scope| self.has(*scope))
-            .map(Scope::as_str)
-            .collect();
-        words.join(" ")
+        self.words().join(" ")
     }
 }
 

@@ -69,6 +69,15 @@ pub struct Session {
     pub ends_at: Timestamp,
 }
 
+impl Session {
+    /// The bytes of the only credentials that it resolves, one ID after the other; `None` for all.
+    #[must_use]
+    pub fn credential_ids_bytes(&self) -> Option<Vec<u8>> {
+        let ids = self.credential_ids.as_ref()?;
+        Some(ids.iter().flat_map(Id::as_bytes).copied().collect())
+    }
+}
+
 /// A one-time code of local mode.
 #[derive(Clone, Debug)]
 pub struct LoginCode {

@@ -10,6 +10,7 @@ use diesel::connection::SimpleConnection;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::support::stream::Socket;
 use crate::support::{Answer, Person, Server, database, http_client};

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use credence::crypto::digest::sha256;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::form_urlencoded;
 
 use crate::support::client::ask;
 use crate::support::process::ServerProcess;

@@ -1,6 +1,6 @@
 //! `credence run`: the command gets the values, and nothing else of Credence's.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::certificate::{make_certificates, put_tls_before};
 use crate::support::local::Local;
-use crate::support::process::{credence, run, stderr, stdout};
+use crate::support::process::{Terminal, credence, run, stderr, stdout};
 use crate::support::{MARKER, holds_marker, secret};
 
 pub fn run_in(local: &Local, arguments: &[&str]) -> Output {
@@ -121,27 +121,13 @@ async fn the_terminal_is_that_of_the_command() {
         "exec '{}' run --env V=n -- sh -c \"{script}\"",
         env!("CARGO_BIN_EXE_credence")
     );
-    // `script` runs a command on a terminal of its own. Where these tests run in the background, SIGINT is ignored, and what is ignored
-    // at its start no shell can catch.
-    let mut terminal = Command::new("env");
-    local.point(&mut terminal);
-    let mut terminal = terminal
-        .args(["--default-signal=INT", "timeout", "60", "script"])
-        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut seen = BufReader::new(terminal.stdout.take().unwrap());
+    let mut terminal = Terminal::run(&line, |command| local.point(command));
     let mut said = String::new();
-    seen.read_line(&mut said).unwrap();
+    terminal.seen.read_line(&mut said).unwrap();
     assert_eq!(said.trim(), "ready");
-    // Control and C.
-    let mut keys = terminal.stdin.take().unwrap();
-    keys.write_all(b"\x03").unwrap();
-    seen.read_to_string(&mut said).unwrap();
+    let (said, status) = terminal.interrupt();
     assert!(said.contains("caught"), "{said}");
-    assert_eq!(terminal.wait().unwrap().code(), Some(7));
+    assert_eq!(status.code(), Some(7));
 }
 
 #[tokio::test]

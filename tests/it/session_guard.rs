@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
-use credence::http::public_url::PublicUrl;
 use credence::types::clock::Clock;
 use credence::types::scope::Role;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -15,13 +14,11 @@ use reqwest::header::{CONTENT_TYPE, COOKIE, HOST};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::browser::{Browser, code};
-use crate::support::process::{stderr, stdout};
+use crate::support::browser::{Browser, WHO, code};
 use crate::support::provider::{Provider, client};
 use crate::support::{Answer, Server, database};
 use crate::token::sign;
 
-const WHO: &str = "{ viewer { subject } }";
 const CREATE: &str =
     r#"mutation { createCredential(input: {name: "n", value: "v"}) { userErrors { code } } }"#;
 const ISSUER: &str = "https://id.example.com";
@@ -212,21 +209,6 @@ async fn another_servers_cookie_that_is_no_ascii_does_not_hide_ours() {
 }
 
 #[tokio::test]
-async fn a_one_time_code_that_is_not_good_is_told_in_words_of_its_own() {
-    let server = Server::start().await;
-    let answer = Browser::new(&server).sign_in(json!({ "code": "x" })).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.codes()),
-        (401, vec!["UNAUTHENTICATED"])
-    );
-    let message = answer.body["errors"][0]["message"].as_str().unwrap();
-    assert!(
-        message.contains("ten minutes") && message.contains("login-link"),
-        "{message}"
-    );
-}
-
-#[tokio::test]
 async fn pages_of_other_origins_read_answers_of_the_api_and_the_picker_alone() {
     let allowed = "https://host.example";
     let server = Server::start_with(&["--cors-origin", allowed])
@@ -339,68 +321,4 @@ async fn a_server_of_others_whose_public_url_nobody_knows_gives_no_cookie_by_way
     let cookie = proxied.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"));
     known.end().await;
-}
-
-#[test]
-fn what_no_browser_takes_for_an_origin_is_no_public_url() {
-    for text in [
-        "https://:443",
-        "https://a:99999",
-        "https://a:b",
-        "https://a:1:2",
-        "https://[::1",
-        "https://[1]",
-        "https://1.2.3.999",
-        "https://.",
-        "https://a b",
-        "https://a?b",
-        "https://a#b",
-        "https://a//",
-        "http://:80",
-        "http://[::1]]:80",
-        "https:a",
-        "https:///a",
-        "https://user:password@a",
-        "https://a\t",
-    ] {
-        assert!(text.parse::<PublicUrl>().is_err(), "{text}");
-    }
-    for (text, origin) in [
-        ("https://A.example.com:0443/", "https://a.example.com"),
-        ("http://127.0.0.1:80", "http://127.0.0.1"),
-    ] {
-        assert_eq!(text.parse::<PublicUrl>().unwrap().origin(), origin);
-    }
-}
-
-#[tokio::test]
-async fn the_command_says_when_the_server_of_its_settings_takes_no_links() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    Server::instance(&data, Clock::system(), &[])
-        .await
-        .unwrap()
-        .end()
-        .await;
-    let place = database::place(&data);
-    let plain = place.command(&["login-link"]).output().unwrap();
-    assert!(
-        plain.status.success() && stderr(&plain).is_empty(),
-        "{}",
-        stderr(&plain)
-    );
-    for name in ["CREDENCE_JWKS_FILE", "CREDENCE_JWT_KEY_FILE"] {
-        let output = place
-            .command(&["login-link"])
-            .env(name, "keys.json")
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(78), "{name}");
-        assert!(stdout(&output).is_empty());
-        assert!(
-            stderr(&output).contains(name) && stderr(&output).contains("local mode"),
-            "{}",
-            stderr(&output)
-        );
-    }
 }

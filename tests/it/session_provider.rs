@@ -11,10 +11,10 @@ use tokio::net::TcpListener;
 use url::form_urlencoded;
 
 use crate::support::Server;
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, WHO};
+use crate::support::log::Log;
 use crate::support::provider::{Attempt, Provider, client, come_back, location};
 
-const WHO: &str = "{ viewer { subject } }";
 const EXPIRED: &str = "/login#error=expired";
 
 async fn server(provider: &Provider, more: &[&str]) -> Server {
@@ -248,4 +248,34 @@ async fn a_provider_that_is_silent_keeps_nobody_waiting_longer_than_one() {
         .await
         .unwrap();
     assert!(begun_at.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn the_log_tells_a_code_that_is_not_good_from_a_server_that_the_provider_does_not_know() {
+    let log = Log::begin();
+    let provider = Provider::start().await;
+    let server = server(&provider, &[]).await;
+    for (error, problem, told, not_told) in [
+        (
+            "invalid_grant",
+            "refused",
+            "INFO credence::http::oidc: somebody did not come in",
+            "nobody can sign in",
+        ),
+        (
+            "invalid_client",
+            "provider_unavailable",
+            "WARN credence::http::oidc: nobody can sign in",
+            "no ID token for the code",
+        ),
+    ] {
+        provider.refuse(error);
+        let attempt = Attempt::begin(&server, "/credentials", "").await;
+        let refused = attempt.end(&server, "code=any").await;
+        let end = format!("#error={problem}");
+        assert!(location(&refused).ends_with(&end), "{}", location(&refused));
+        let said = log.take();
+        assert!(said.contains(told) && !said.contains(not_told), "{said}");
+        assert_eq!(said.contains("--oidc-client-id"), error == "invalid_client");
+    }
 }

@@ -84,11 +84,21 @@ mod search;
 mod secrecy;
 #[path = "../it/session.rs"]
 mod session;
+#[path = "../it/session_code.rs"]
+mod session_code;
+#[path = "../it/session_command.rs"]
+mod session_command;
+#[path = "../it/session_cookie.rs"]
+mod session_cookie;
 #[path = "../it/session_guard.rs"]
 mod session_guard;
 mod session_instances;
 #[path = "../it/session_provider.rs"]
 mod session_provider;
+#[path = "../it/session_provider_start.rs"]
+mod session_provider_start;
+#[path = "../it/session_stream.rs"]
+mod session_stream;
 mod start;
 mod store;
 #[path = "../it/subscription.rs"]

@@ -12,10 +12,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::support::Server;
-use crate::support::browser::{Browser, code};
-
-const WHO: &str = "{ viewer { subject } }";
-const FOLLOW: &str = "subscription { credentialChanged { action } }";
+use crate::support::browser::{Browser, FOLLOW, WHO, code};
 
 async fn two() -> (TempDir, Server, Server) {
     let directory = TempDir::new().unwrap();

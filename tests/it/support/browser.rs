@@ -9,6 +9,11 @@ use serde_json::{Value, json};
 
 use super::{Answer, Server, database};
 
+/// Asks who one is.
+pub const WHO: &str = "{ viewer { subject } }";
+/// Follows all changes.
+pub const FOLLOW: &str = "subscription { credentialChanged { action } }";
+
 /// A browser that is at the server's own pages. Its clones have the same cookie.
 #[derive(Clone)]
 pub struct Browser<'a> {

@@ -10,6 +10,7 @@ pub mod database;
 pub mod hostile;
 pub mod keys;
 pub mod local;
+pub mod log;
 pub mod mcp;
 pub mod peer;
 pub mod process;

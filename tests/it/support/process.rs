@@ -1,8 +1,8 @@
 //! The command, as a process of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::thread::JoinHandle;
 
 /// The command with these arguments, and none of this process's settings.
@@ -66,6 +66,43 @@ impl Place {
         let output = self.command(&words).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         stdout(&output).trim().to_owned()
+    }
+}
+
+/// A command on a terminal of its own.
+pub struct Terminal {
+    child: Child,
+    keys: ChildStdin,
+    /// What it shows.
+    pub seen: BufReader<ChildStdout>,
+}
+
+impl Terminal {
+    /// Runs a line of a shell on a terminal, for a minute at most, with an environment that `point` completes. Where these tests run in the
+    /// background, SIGINT is ignored, and what is ignored at its start no shell can catch.
+    pub fn run(line: &str, point: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new("env");
+        point(&mut command);
+        let mut child = command
+            .args(["--default-signal=INT", "timeout", "60", "script"])
+            .args(["--quiet", "--return", "--command", line, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            keys: child.stdin.take().unwrap(),
+            seen: BufReader::new(child.stdout.take().unwrap()),
+            child,
+        }
+    }
+
+    /// Presses Control and C. Returns what it shows from then on, and how it ended.
+    pub fn interrupt(mut self) -> (String, ExitStatus) {
+        self.keys.write_all(b"\x03").unwrap();
+        let mut rest = String::new();
+        self.seen.read_to_string(&mut rest).unwrap();
+        (rest, self.child.wait().unwrap())
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Provider {
     pub issuer: String,
     metadata: Arc<Mutex<Value>>,
     claims: Arc<Mutex<Value>>,
+    refusal: Arc<Mutex<Option<&'static str>>>,
 }
 
 /// A sign-in under way.
@@ -58,20 +59,24 @@ impl Provider {
             issuer,
             metadata: Arc::clone(&metadata),
             claims: Arc::clone(&claims),
+            refusal: Arc::default(),
         };
+        let refusal = Arc::clone(&provider.refusal);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (metadata, claims) = (Arc::clone(&metadata), Arc::clone(&claims));
+                let refusal = Arc::clone(&refusal);
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let said = match request.uri().path() {
-                        "/token" => token(&claims.lock().unwrap()),
-                        "/keys" => KEY_SET.to_owned(),
-                        _ => metadata.lock().unwrap().to_string(),
+                    let (status, said) = match (request.uri().path(), *refusal.lock().unwrap()) {
+                        ("/token", Some(error)) => (400, json!({ "error": error }).to_string()),
+                        ("/token", None) => (200, token(&claims.lock().unwrap())),
+                        ("/keys", _) => (200, KEY_SET.to_owned()),
+                        _ => (200, metadata.lock().unwrap().to_string()),
                     };
                     async move {
                         request.into_body().collect().await.unwrap();
-                        Ok::<Response<Body>, Infallible>(answer(200, "application/json", &said))
+                        Ok::<Response<Body>, Infallible>(answer(status, "application/json", &said))
                     }
                 });
                 let connection =
@@ -98,6 +103,11 @@ impl Provider {
     /// Says one thing more of itself.
     pub fn announce(&self, name: &str, value: Value) {
         self.metadata.lock().unwrap()[name] = value;
+    }
+
+    /// Gives nothing for a code from now on, with this error (RFC 6749, section 5.2).
+    pub fn refuse(&self, error: &'static str) {
+        *self.refusal.lock().unwrap() = Some(error);
     }
 
     /// Says this of who signs in next, beside what there must be.

@@ -10,10 +10,11 @@ use credence::config::ServeSettings;
 use credence::crypto::local_token::{LocalGrant, LocalIssuer};
 use credence::failure::Failure;
 use credence::local_mode;
-use credence::store::connection::Database;
+use credence::store::connection::{Database, DatabaseConnection};
 use credence::store::keyring;
 use credence::types::clock::Clock;
 use credence::types::scope::{Role, ScopeSet};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -161,17 +162,30 @@ impl Server {
         self.person(subject, Role::Admin)
     }
 
-    /// A runtime's token with the claim `credential_ids`, which the command does not write.
-    pub fn limited_token(&self, ids: &Value) -> String {
-        let key = std::fs::read(self.data_directory().join("signing.key")).unwrap();
+    /// A token with any claims, which the command does not write, beside those that there must be.
+    pub fn token_with(&self, claims: Value) -> String {
         let now = self.clock.now().seconds();
-        let claims = json!({
-            "iss": self.issuer(), "aud": "credence", "sub": "runtime", "iat": now, "exp": now + 60,
-            "scope": "credentials:resolve", "credential_ids": ids,
+        let mut all = json!({
+            "iss": self.issuer(), "aud": "credence", "sub": "somebody", "iat": now, "exp": now + 3_600,
         });
-        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
-        let key = jsonwebtoken::EncodingKey::from_secret(&key);
-        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let key = std::fs::read(self.data.join("signing.key")).unwrap();
+        let key = EncodingKey::from_secret(&key);
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &all, &key).unwrap()
+    }
+
+    /// A runtime's token with the claim `credential_ids`.
+    pub fn limited_token(&self, ids: &Value) -> String {
+        self.token_with(
+            json!({ "sub": "runtime", "scope": "credentials:resolve", "credential_ids": ids }),
+        )
+    }
+
+    /// A connection to its database.
+    pub fn connect(&self) -> DatabaseConnection {
+        self.database.connect().unwrap()
     }
 
     pub fn runtime(&self) -> Person<'_> {

@@ -26,24 +26,26 @@ impl Socket {
         protocol: Option<&str>,
         authorization: Option<&str>,
     ) -> Self {
-        let mut request = format!("ws://{}/graphql", server.address)
-            .into_client_request()
-            .unwrap();
-        let headers = request.headers_mut();
-        if let Some(protocol) = protocol {
-            headers.insert(
-                "sec-websocket-protocol",
-                HeaderValue::from_str(protocol).unwrap(),
-            );
+        let protocol = protocol.map(|protocol| ("sec-websocket-protocol", protocol));
+        let authorization = authorization.map(|value| ("authorization", value));
+        let headers: Vec<_> = protocol.into_iter().chain(authorization).collect();
+        Self::handshake(server, &headers).await
+    }
+
+    /// A connection that knows the protocol, and whose handshake has these headers.
+    pub async fn with_headers(server: &Server, headers: &[(&'static str, &str)]) -> Self {
+        let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
+        Self::handshake(server, &[headers, &[protocol]].concat()).await
+    }
+
+    async fn handshake(server: &Server, headers: &[(&'static str, &str)]) -> Self {
+        let url = format!("ws://{}/graphql", server.address);
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).unwrap();
+            request.headers_mut().append(*name, value);
         }
-        if let Some(authorization) = authorization {
-            headers.insert(
-                "authorization",
-                HeaderValue::from_str(authorization).unwrap(),
-            );
-        }
-        let (stream, _response) = connect_async(request).await.unwrap();
-        Self(stream)
+        Self(connect_async(request).await.unwrap().0)
     }
 
     /// A connection whose introduction was accepted.
