@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { TARGETS, local } from './build/settings.js';
 import { explorerStyle } from './build/explorer-style.js';
@@ -32,7 +31,7 @@ export default defineConfig({
   resolve: {
     alias: {
       // It writes a style element into the page, which the policy forbids; without it the page merely scrolls behind a dialog.
-      'react-style-singleton': fileURLToPath(new URL('src/graphiql/no-style.ts', import.meta.url)),
+      'react-style-singleton': local('src/graphiql/no-style.ts'),
     },
   },
   plugins: [explorerStyle()],

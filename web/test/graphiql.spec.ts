@@ -76,12 +76,19 @@ test('the explorer knows the schema', async ({ page, server, signIn }) => {
   await expectAccessible(page, 'settings of the explorer');
 });
 
-test('the explorer follows a subscription over a WebSocket, by the session', async ({ page, server, signIn }) => {
+test('the explorer follows a subscription over a WebSocket, by the session', async ({
+  page,
+  server,
+  signIn,
+  watch,
+}) => {
   const token = await signIn('alice', 'editor');
   const begun = await subscribed(page);
   await page.goto(`${server.url}/graphiql`);
   await run(page, SUBSCRIPTION);
-  expect(await begun()).toBe(`${server.url.replace('http', 'ws')}/graphql`);
+  const address = await begun();
+  expect(address).toBe(`${server.url.replace('http', 'ws')}/graphql`);
+  expect(watch.requests, 'WebSockets are watched').toContain(address);
   await create(server, token, 'SEEN');
   await expect(result(page)).toContainText('"name": "SEEN"');
   await expect(result(page)).toContainText('CREDENTIAL_CREATED');
@@ -143,6 +150,8 @@ test('Tab leaves the editors, and what completes a word has a name', async ({ pa
   await write(page, operations(page), 'query Names { ');
   await page.keyboard.press('Control+Space');
   await expect(page.getByRole('listbox', { name: 'Completions' })).toBeVisible();
+  // The arrow keys scroll the list while the editor keeps the focus.
+  await expectAccessible(page, 'completions', ['scrollable-region-focusable']);
   await page.keyboard.press('Escape');
   const editor = operations(page).getByRole('textbox');
   await expect(editor).toBeFocused();
@@ -174,6 +183,9 @@ test('the explorer fits a narrow screen, and its buttons are seen in forced colo
   await page.getByRole('button', { name: 'Open settings dialog' }).click();
   const icon = (await page.getByRole('dialog').locator('.graphiql-dialog-close svg').boundingBox())!;
   expect(icon.width).toBeGreaterThan(24);
+  await page.keyboard.press('Escape');
+  await page.emulateMedia({ forcedColors: 'none' });
+  await expectAccessible(page, 'explorer on a narrow screen');
 });
 
 test('the head of the explorer follows what another tab does', async ({ page, context, server, signIn }) => {

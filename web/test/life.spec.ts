@@ -1,5 +1,5 @@
 import { expectAccessible } from './support/accessibility.js';
-import { declare, findByName, resolve } from './support/data.js';
+import { declare, findByName, resolve, untilUsedBy } from './support/data.js';
 import { expectNowhere } from './support/secret.js';
 import { expect, test } from './support/test.js';
 
@@ -26,7 +26,10 @@ test('a credential is added, renamed, rotated, used and deleted through the page
   await expect(page.getByRole('status').filter({ hasText: 'Added “OPENAI_PROD_API_KEY”.' })).toBeVisible();
   await expect(add).toBeHidden();
   await expect(page.getByRole('button', { name: 'Add', exact: true })).toBeFocused();
-  await expectNowhere(page, watch, 'MC4CAQAwBQYDK2Vw');
+  await expectAccessible(page, 'a new row and its notice');
+  for (const line of PEM.trimEnd().split('\n')) {
+    await expectNowhere(page, watch, line);
+  }
   const { id } = (await findByName(server, token, 'OPENAI_PROD_API_KEY'))!;
   expect(await resolve(server, id), 'the value is kept byte for byte').toBe(PEM);
 
@@ -56,8 +59,10 @@ test('a credential is added, renamed, rotated, used and deleted through the page
   await expectNowhere(page, watch, 'sk-rotated-2');
 
   await declare(server, id, 'support');
+  await untilUsedBy(server, token, id, 2);
   await page.reload();
-  await expect(page.getByRole('button', { name: /^Used by [12]: show what uses OPENAI_KEY$/ })).toBeVisible();
+  await expect(page.locator('td[data-label="Last used"] time')).toHaveText(/^(just now|\d+ (second|minute)s? ago)$/);
+  await expect(page.getByRole('button', { name: 'Used by 2: show what uses OPENAI_KEY', exact: true })).toBeVisible();
   await page.getByRole('button', { name: /^Used by/ }).click();
   const uses = page.getByRole('dialog', { name: 'What uses “OPENAI_KEY”' });
   await expect(uses.getByRole('listitem').filter({ hasText: 'support.yaml#primary_model' })).toContainText('Declared');
@@ -74,6 +79,7 @@ test('a credential is added, renamed, rotated, used and deleted through the page
   await confirm.getByRole('button', { name: 'Delete' }).click();
   await expect(confirm.getByText('This is not the name.')).toBeVisible();
   await expect(confirm.getByRole('textbox')).toBeFocused();
+  await expectAccessible(page, 'a name that was mistyped');
   expect(await findByName(server, token, 'OPENAI_KEY')).not.toBeNull();
   await confirm.getByRole('textbox').fill('OPENAI_KEY');
   await confirm.getByRole('button', { name: 'Delete' }).click();

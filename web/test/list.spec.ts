@@ -1,8 +1,20 @@
-import type { Request } from '@playwright/test';
+import type { Page, Request } from '@playwright/test';
 import { expectAccessible } from './support/accessibility.js';
 import { create, createMany, declare } from './support/data.js';
 import { expect, test } from './support/test.js';
+import { expectTargets } from './support/targets.js';
 import { drawn, hold } from './support/timing.js';
+
+/** Goes on with Tab to what has a name, and presses it with Enter. */
+async function press(page: Page, name: string): Promise<void> {
+  const focused = (): Promise<string | undefined> =>
+    page.evaluate(() => document.activeElement?.ariaLabel ?? document.activeElement?.textContent?.trim());
+  for (let stop = 0; stop < 150 && (await focused()) !== name; stop += 1) {
+    await page.keyboard.press('Tab');
+  }
+  expect(await focused()).toBe(name);
+  await page.keyboard.press('Enter');
+}
 
 test('rows are loaded page by page, and the focus goes to the first new one', async ({ page, server, signIn }) => {
   await createMany(server, await signIn('alice', 'editor'), 120);
@@ -87,6 +99,43 @@ test('an answer that a later search overtook is dropped', async ({ page, server,
   await settled;
   await drawn(page);
   await expect(page.getByRole('rowheader')).toHaveText(['SECOND']);
+});
+
+test('a row tells of a credential what one may know, and nothing of its value', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  await create(server, token, 'SHORT', 'a');
+  await create(server, token, 'LONG', 'a value that is longer by far than the other one');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('columnheader')).toHaveText([
+    'ID',
+    'Name ↑',
+    'Owner',
+    'Value',
+    'Created',
+    'Updated',
+    'Last used',
+    'Used by',
+    'Operations',
+  ]);
+  const masks = await page.locator('td.value').evaluateAll((cells) => cells.map((cell) => cell.innerHTML));
+  expect(masks).toHaveLength(2);
+  expect(masks[0]).toContain('••••••••');
+  expect(masks[1], 'the length is not told').toBe(masks[0]);
+
+  const short = page.getByRole('row', { name: /SHORT/ });
+  const timeOf = (label: string): Promise<string | null> =>
+    short.locator(`td[data-label="${label}"] time`).getAttribute('datetime');
+  expect(await timeOf('Updated')).toBe(await timeOf('Created'));
+  await page.getByRole('button', { name: 'Updated' }).click();
+  await expect(page.getByRole('rowheader')).toHaveText(['LONG', 'SHORT']);
+  await short.getByRole('button', { name: 'Edit' }).click();
+  await page.getByLabel('New value').fill('b');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Replaced the value of “SHORT”.')).toBeVisible();
+  expect(Date.parse((await timeOf('Updated'))!)).toBeGreaterThan(Date.parse((await timeOf('Created'))!));
+  await page.reload();
+  await expect(page.getByRole('rowheader')).toHaveText(['SHORT', 'LONG']);
+  await expect(page).toHaveURL(`${server.url}/credentials?order=updated-desc`);
 });
 
 test('the order is chosen in the head of the table, and is in the address', async ({ page, server, signIn }) => {
@@ -181,7 +230,7 @@ test('what is done and what fails is told in sight, however far down', async ({ 
     await page.getByRole('button', { name: `Delete ${last}` }).click();
     await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
-    await expect(page.getByText(`“${last}” was not deleted.`)).toBeInViewport({ ratio: 1 });
+    await expect(page.getByText(`It is not known whether “${last}” was deleted.`)).toBeInViewport({ ratio: 1 });
     await page.getByRole('button', { name: 'Dismiss' }).click();
     await page.unrouteAll({ behavior: 'wait' });
     await page.getByRole('button', { name: `Delete ${last}` }).click();
@@ -287,6 +336,41 @@ test('everything is done with the keyboard alone', async ({ page, server, signIn
   await expect(page.getByRole('searchbox')).toBeFocused();
 });
 
+test('Add, the order, copying, the uses and Load more need no mouse', async ({ page, server, signIn }) => {
+  const token = await signIn('alice', 'editor');
+  await createMany(server, token, 26);
+  const id = await create(server, token, 'A_USED_ONE');
+  await declare(server, id, 'support');
+  await page.goto(`${server.url}/credentials`);
+  await expect(page.getByRole('rowheader')).toHaveCount(25);
+  await page.keyboard.press('/');
+  await press(page, 'Add');
+  await page.keyboard.type('B_TYPED');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('sk-typed');
+  await press(page, 'Save');
+  await expect(page.getByText('Added “B_TYPED”.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Add', exact: true })).toBeFocused();
+
+  await press(page, 'Name ↑');
+  await expect(page).toHaveURL(`${server.url}/credentials?order=name-desc`);
+  await expect(page.getByRole('rowheader').first()).toHaveText('KEY_0026');
+  await expect(page.getByRole('button', { name: 'Name' }), 'the focus stays').toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('rowheader').first()).toHaveText('A_USED_ONE');
+
+  await press(page, 'Copy the ID of A_USED_ONE');
+  await expect(page.getByText('Copied the ID of “A_USED_ONE”.')).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(id);
+  await press(page, 'Used by 1: show what uses A_USED_ONE');
+  await expect(page.getByRole('listitem').filter({ hasText: 'support' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: /^Used by 1/ })).toBeFocused();
+  await press(page, 'Load more');
+  await expect(page.getByRole('rowheader')).toHaveCount(28);
+  await expect(page.getByRole('row', { name: /KEY_0024/ })).toBeFocused();
+});
+
 test('nothing jumps while the page loads', async ({ page, server, signIn }) => {
   await createMany(server, await signIn('alice', 'editor'), 60);
   await page.addInitScript(() => {
@@ -315,8 +399,22 @@ test('targets are 24 pixels or more', async ({ page, server, signIn }) => {
   await declare(server, id, 'support');
   await page.goto(`${server.url}/credentials`);
   await expect(page.getByRole('row', { name: /OPENAI_KEY/ })).toBeVisible();
-  for (const button of await page.locator('body').locator('button, input, select, a').filter({ visible: true }).all()) {
-    const box = (await button.boundingBox())!;
-    expect(Math.min(box.width, box.height), await button.innerText()).toBeGreaterThanOrEqual(24);
-  }
+  await expectTargets(page, 'table');
+  await page.getByRole('button', { name: /^Used by 1/ }).click();
+  await expect(page.getByRole('listitem')).toHaveCount(1);
+  await expectTargets(page, 'uses');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.getByRole('button', { name: 'Delete OPENAI_KEY' }).click();
+  await expect(page.getByLabel('Type OPENAI_KEY')).toBeVisible();
+  await expectTargets(page, 'delete dialog');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.getByLabel('Value', { exact: true }).fill('a value');
+  await expectTargets(page, 'add dialog');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Discard' })).toBeVisible();
+  await expectTargets(page, 'discard question');
+  await page.goto(`${server.url}/login`);
+  await expect(page.getByText('You are signed in as alice.')).toBeVisible();
+  await expectTargets(page, 'login');
 });

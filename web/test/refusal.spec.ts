@@ -104,6 +104,19 @@ test('an editor changes only what is theirs', async ({ page, server, signIn }) =
   await expect(page.getByRole('button', { name: /^(Edit|Delete) HIS/ })).toHaveCount(0);
 });
 
+test('an admin changes what is somebody else’s', async ({ page, server, signIn }) => {
+  const id = await create(server, await server.token('bob', 'editor'), 'HIS');
+  await signIn('root', 'admin');
+  await page.goto(`${server.url}/credentials`);
+  await page.getByRole('button', { name: 'Edit HIS' }).click();
+  await page.getByLabel('New value').fill('sk-of-the-admin');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Replaced the value of “HIS”.')).toBeVisible();
+  expect(await resolve(server, id)).toBe('sk-of-the-admin');
+  await page.getByRole('button', { name: 'Delete HIS' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+});
+
 test('what the server forbids meanwhile is told in the dialog, and the row is as it was', async ({
   page,
   server,
@@ -152,6 +165,8 @@ test('a use that was declared after the question makes the server refuse, and th
   await expect(page.getByText('Nothing is known to use it.')).toBeVisible();
   await declare(server, id, 'support');
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByLabel('Type BUSY to delete it although it is in use')).toBeVisible();
+  await expect(page.getByRole('alertdialog').getByRole('button', { name: 'Cancel' })).toBeFocused();
   await page.getByLabel('Type BUSY to delete it although it is in use').fill('BUSY');
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByText('Deleted “BUSY”.')).toBeVisible();
@@ -206,6 +221,7 @@ test('a value is masked until it is shown, keeps its line breaks, and is sent on
     ['data-bwignore', ''],
   ] as const) {
     await expect(value).toHaveAttribute(attribute, expected);
+    await expect(page.getByLabel('Name', { exact: true })).toHaveAttribute(attribute, expected);
   }
   await page.evaluate(() => navigator.clipboard.writeText('of\r\nWindows'));
   await page.keyboard.press('Control+A');

@@ -36,6 +36,37 @@ test('a token signs in; a wrong one is told beside the field', async ({ page, se
   await expect(page).toHaveURL(`${server.url}/credentials?q=open`);
   await expect(page.getByRole('banner')).toContainText('alice');
   await expectNowhere(page, watch, token);
+
+  await page.goto(`${server.url}/login`);
+  await expect(page.getByText('You are signed in as alice.')).toBeVisible();
+  await expectAccessible(page, 'login while signed in');
+  await page.getByRole('link', { name: 'Go on' }).click();
+  await expect(page).toHaveURL(`${server.url}/credentials`);
+});
+
+test('that signing out did not work is told, with the reason', async ({ page, server, signIn }) => {
+  await signIn('alice', 'editor');
+  await page.goto(`${server.url}/credentials`);
+  await page.route('**/session', (route) => route.abort());
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  const alert = page.getByRole('banner').getByRole('alert');
+  await expect(alert).toHaveText('You are still signed in. The server cannot be reached.');
+  await expectAccessible(page, 'not signed out');
+  await page.unroute('**/session');
+  // A browser says by itself where a request comes from: this one is sent beside it.
+  await page.route('**/session', async (route) => {
+    const headers = { ...route.request().headers(), origin: 'https://example.com' };
+    await route.fulfill({ response: await route.fetch({ headers }) });
+  });
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(alert).toContainText('You are still signed in. A session is for the server');
+});
+
+test('what is no known reason in the address is told as any other', async ({ page, server }) => {
+  for (const reason of ['constructor', '__proto__', 'unheard_of']) {
+    await page.goto(`${server.url}/login?for=${reason}#error=${reason}`);
+    await expect(page.getByRole('alert')).toHaveText('Signing in at your provider did not work. Try again.');
+  }
 });
 
 test('signing in leads to no other site', async ({ page, server }) => {
@@ -90,6 +121,7 @@ test('a session that ends while a form is open loses nothing: sign in elsewhere,
   page,
   server,
   signIn,
+  watch,
 }) => {
   const token = await signIn('alice', 'editor');
   await page.goto(`${server.url}/credentials`);
@@ -112,6 +144,7 @@ test('a session that ends while a form is open loses nothing: sign in elsewhere,
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Added “KEPT”.')).toBeVisible();
   expect(await findByName(server, token, 'KEPT')).not.toBeNull();
+  await expectNowhere(page, watch, 'sk-kept');
 });
 
 test('signing out ends the session on the server, in all tabs', async ({ page, context, server, signIn }) => {

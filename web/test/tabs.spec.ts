@@ -1,3 +1,4 @@
+import { expectAccessible } from './support/accessibility.js';
 import { create, findByName, resolve } from './support/data.js';
 import { expect, test } from './support/test.js';
 
@@ -34,6 +35,7 @@ test('two tabs do not overwrite each other’s value unawares', async ({ page, c
   await value.fill('third');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(value).toHaveAccessibleDescription(/Someone replaced the value after you opened this/);
+  await expectAccessible(page, 'another value meanwhile');
   expect(await resolve(server, id)).toBe('second');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Replaced the value of “SHARED”.')).toBeVisible();

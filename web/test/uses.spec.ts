@@ -1,5 +1,5 @@
 import { expectAccessible } from './support/accessibility.js';
-import { create, declareMany, resolve } from './support/data.js';
+import { create, declareMany, resolve, untilUsedBy } from './support/data.js';
 import { endElsewhere } from './support/session.js';
 import { expect, test } from './support/test.js';
 
@@ -22,12 +22,15 @@ test('a credential that nothing declares to use is deleted without typing its na
   server,
   signIn,
 }) => {
-  const id = await create(server, await signIn('alice', 'editor'), 'READ');
+  const token = await signIn('alice', 'editor');
+  const id = await create(server, token, 'READ');
   await resolve(server, id);
+  await untilUsedBy(server, token, id, 1);
   await page.goto(`${server.url}/credentials`);
   await page.getByRole('button', { name: 'Delete READ' }).click();
   const dialog = page.getByRole('alertdialog');
-  await expect(dialog.getByText(/Nothing is known to use it\.|What uses it will fail/)).toBeVisible();
+  await expect(dialog.getByText('What uses it will fail')).toBeVisible();
+  await expect(dialog.getByRole('listitem')).toContainText('Not declared.');
   await expect(dialog.getByRole('textbox')).toHaveCount(0);
   await expectAccessible(page, 'delete dialog without declared uses');
   await dialog.getByRole('button', { name: 'Delete' }).click();
@@ -47,6 +50,7 @@ test('a session that has ended is told in the dialogs, with the way to sign in',
   await page.getByRole('button', { name: /^Used by 1/ }).click();
   const link = page.getByRole('dialog').getByRole('link', { name: 'Sign in in a new tab' });
   await expect(link).toHaveAttribute('href', '/login?return=%2Fcredentials');
+  await expectAccessible(page, 'uses that could not be loaded');
   await page.getByRole('button', { name: 'Close' }).click();
 
   await signIn('alice', 'editor');

@@ -1,5 +1,6 @@
 import { expectAccessible } from './support/accessibility.js';
 import { create, createMany, findByName } from './support/data.js';
+import { expectNowhere } from './support/secret.js';
 import { expect, test } from './support/test.js';
 import { drawn, hold, holdAnswer } from './support/timing.js';
 
@@ -18,6 +19,7 @@ test('a rename is seen before the server has answered, and a form that is being 
   await expect(page.locator('tbody th')).toHaveText(['NEW']);
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog').getByRole('button', { name: 'Saving…' })).toBeVisible();
+  await expectAccessible(page, 'saving');
   await held.letGo();
   await expect(page.getByText('Renamed to “NEW”.')).toBeVisible();
 });
@@ -106,6 +108,7 @@ test('what becomes of a form that a browser has closed meanwhile is told on the 
   page,
   server,
   signIn,
+  watch,
 }) => {
   await create(server, await signIn('alice', 'editor'), 'TAKEN');
   await page.goto(`${server.url}/credentials`);
@@ -116,8 +119,11 @@ test('what becomes of a form that a browser has closed meanwhile is told on the 
   await page.getByRole('button', { name: 'Save' }).click();
   await held.arrived;
   await page.getByRole('dialog').evaluate((dialog: HTMLDialogElement) => dialog.close());
+  await expect(page.locator('dialog')).toHaveCount(0);
+  await expectNowhere(page, watch, 'sk-again');
   await held.letGo();
   await expect(page.getByRole('alert')).toContainText('“TAKEN” was not saved. Another credential has this name');
+  await expectNowhere(page, watch, 'sk-again');
 });
 
 test('a deleted row and a new name stay, whatever a load that began before brings', async ({

@@ -11,6 +11,9 @@ export class Failure extends Error {
   }
 }
 
+/** What is said of an answer that is none. */
+export const NO_ANSWER_MESSAGE = 'The server did not answer as expected.';
+
 export const UNREACHABLE = new Failure('unreachable', 'The server cannot be reached.');
 
 interface GraphQLError {
@@ -26,8 +29,22 @@ export function failureOf(error: GraphQLError | undefined): Failure {
     case 'FORBIDDEN':
       return new Failure('forbidden', error.message);
     default:
-      return new Failure('refused', error?.message ?? 'The server did not answer as expected.');
+      return new Failure('refused', error?.message ?? NO_ANSWER_MESSAGE);
   }
+}
+
+/** What was thrown, as a failure. What is none is a mistake of ours: it is reported, too. */
+export function failureFrom(error: unknown): Failure {
+  if (error instanceof Failure) {
+    return error;
+  }
+  reportError(error);
+  return new Failure('refused', 'This did not work.');
+}
+
+/** That something was not done; or that it is not known, when no answer came. */
+export function notDone(name: string, done: string, kind?: FailureKind): string {
+  return kind === 'unreachable' ? `It is not known whether “${name}” was ${done}.` : `“${name}” was not ${done}.`;
 }
 
 export type { GraphQLError };

@@ -1,13 +1,23 @@
 import { AddRow, DeleteRow, EditRow, PresentVersion } from '../../generated/page.js';
 import { ask } from '../api/ask.js';
-import { Failure } from '../api/failure.js';
+import { type FailureKind, NO_ANSWER_MESSAGE, failureFrom, notDone } from '../api/failure.js';
 import type { Entry, EntryError } from '../form/entry.js';
 import type { CredentialList, Row } from './credential-list.js';
 
 const DOOR = { endpoint: '/graphql' };
-const NO_ANSWER: EntryError = { field: null, message: 'The server did not answer as expected.' };
+const NO_ANSWER: EntryError = { field: null, message: NO_ANSWER_MESSAGE };
 const REPLACED =
   'Someone replaced the value after you opened this. Save again to replace theirs with yours, or cancel to keep it.';
+const REPLACED_OR_SAVED =
+  'The value was replaced after you opened this: when you saved before, which got no answer, or by someone else. Save again to replace it with yours, or cancel to keep it.';
+
+/** What a person who edits has seen, and may have done. */
+export interface Expected {
+  /** The version of the value that was there. */
+  valueVersion: number;
+  /** Whether a new value was sent and no answer came: it may be there. */
+  lost: boolean;
+}
 
 /** What people change, on the server and in the list. */
 export class Changes {
@@ -18,7 +28,7 @@ export class Changes {
   }
 
   async add({ name, value }: Entry): Promise<{ row?: Row; errors: EntryError[] }> {
-    const { createCredential: payload } = await ask(AddRow, { input: { name, value } }, DOOR);
+    const { createCredential: payload } = await ask(AddRow, { input: { name, value } }, DOOR).catch(this.#failed);
     if (!payload?.credential) {
       return { errors: payload?.userErrors ?? [NO_ANSWER] };
     }
@@ -28,13 +38,9 @@ export class Changes {
 
   /**
    * Renames a credential, replaces its value, or both. The new name is in the list at once, and taken back when the server
-   * refuses it. `expected` has the version of the value that the person saw.
+   * refuses it.
    */
-  async edit(
-    row: Row,
-    { name, value }: Entry,
-    expected: { valueVersion: number },
-  ): Promise<{ said?: string; errors: EntryError[] }> {
+  async edit(row: Row, { name, value }: Entry, expected: Expected): Promise<{ said?: string; errors: EntryError[] }> {
     const renamed = name.trim() !== row.name;
     if (!renamed && value === '') {
       return { said: `“${row.name}” is as it was.`, errors: [] };
@@ -56,22 +62,31 @@ export class Changes {
       return { errors: await this.#explain(row, payload?.userErrors ?? [], expected) };
     } catch (error) {
       this.#list.replace(row.id, { name: row.name });
-      throw error;
+      const failure = failureFrom(error);
+      expected.lost ||= value !== '' && failure.kind === 'unreachable';
+      return this.#failed(failure);
     }
   }
 
-  async #explain(
-    row: Row,
-    userErrors: (EntryError & { code: string })[],
-    expected: { valueVersion: number },
-  ): Promise<EntryError[]> {
+  async #explain(row: Row, userErrors: (EntryError & { code: string })[], expected: Expected): Promise<EntryError[]> {
     if (!userErrors.some(({ code }) => code === 'VERSION_CONFLICT')) {
       return userErrors.length > 0 ? userErrors : [NO_ANSWER];
     }
     const { credential } = await ask(PresentVersion, { id: row.id }, DOOR);
     expected.valueVersion = credential?.valueVersion ?? expected.valueVersion;
-    return [{ field: ['value'], message: REPLACED }];
+    const message = expected.lost ? REPLACED_OR_SAVED : REPLACED;
+    expected.lost = false;
+    return [{ field: ['value'], message }];
   }
+
+  /** What a request that failed as a whole may have changed nevertheless, the list is to show. */
+  readonly #failed = (error: unknown): never => {
+    const failure = failureFrom(error);
+    if (failure.kind === 'unreachable') {
+      void this.#list.load();
+    }
+    throw failure;
+  };
 
   /** Deletes a credential. Its row is gone at once, and back at its place when the server refuses. */
   async remove(row: Row, force: boolean): Promise<{ inUse?: boolean; problem?: string }> {
@@ -86,15 +101,24 @@ export class Changes {
         return {};
       }
       putBack();
-      return error?.code === 'IN_USE' ? { inUse: true } : { problem: error?.message ?? NO_ANSWER.message };
+      return error?.code === 'IN_USE'
+        ? { inUse: true }
+        : { problem: notDeleted(row, error?.message ?? NO_ANSWER_MESSAGE) };
     } catch (error) {
       putBack();
-      if (error instanceof Failure && error.kind === 'signed-out') {
-        this.#list.fail(error);
+      const failure = failureFrom(error);
+      if (failure.kind === 'signed-out') {
+        this.#list.fail(failure);
+      } else if (failure.kind === 'unreachable') {
+        void this.#list.load();
       }
-      return { problem: error instanceof Failure ? error.message : 'This did not work.' };
+      return { problem: notDeleted(row, failure.message, failure.kind) };
     }
   }
+}
+
+function notDeleted({ name }: Row, message: string, kind?: FailureKind): string {
+  return `${notDone(name, 'deleted', kind)} ${message}`;
 }
 
 function saidOf(name: string, renamed: boolean, replaced: boolean): string {

@@ -1,7 +1,7 @@
 import type { ReactiveControllerHost } from 'lit';
 import { FirstPage, type FirstPageQuery, NextPage, type RowFragment } from '../../generated/page.js';
 import { ask } from '../api/ask.js';
-import { Failure } from '../api/failure.js';
+import { Failure, NO_ANSWER_MESSAGE, failureFrom } from '../api/failure.js';
 import type { View } from './view-url.js';
 
 const ENDPOINT = '/graphql';
@@ -17,6 +17,8 @@ type Page = NonNullable<FirstPageQuery['credentials']>;
 export class CredentialList {
   rows: Row[] = [];
   total = 0;
+  /** Whether the viewer may add credentials. */
+  mayAdd = false;
   /** Whether anything was ever loaded. */
   loaded = false;
   loading = false;
@@ -61,14 +63,15 @@ export class CredentialList {
       const wanted = query === this.shownQuery && order === this.shownOrder ? this.rows.length : 0;
       const first = Math.min(Math.max(wanted, FIRST_PAGE_SIZE), PAGE_SIZE_LIMIT);
       const variables = { query: query || null, orderBy: order, first };
-      const { credentials } = await ask(FirstPage, variables, { endpoint: ENDPOINT, signal });
-      const page = answered(credentials);
+      const answer = await ask(FirstPage, variables, { endpoint: ENDPOINT, signal });
+      const page = answered(answer.credentials);
       while (page.nodes.length < wanted && page.pageInfo.hasNextPage && page.pageInfo.endCursor !== null) {
         const next = { ...variables, after: page.pageInfo.endCursor };
         const { nodes, pageInfo } = answered((await ask(NextPage, next, { endpoint: ENDPOINT, signal })).credentials);
         page.nodes.push(...nodes);
         page.pageInfo = pageInfo;
       }
+      this.mayAdd = answer.viewerCanCreateCredential;
       this.#take(page, { query, order });
     } catch (error) {
       if (signal.aborted) {
@@ -107,7 +110,7 @@ export class CredentialList {
 
   /** Keeps why something failed. Who is signed out, or may not look, is left no rows. */
   fail(error: unknown): void {
-    this.failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+    this.failure = failureFrom(error);
     if (this.failure.kind === 'signed-out' || this.failure.kind === 'forbidden') {
       this.rows = [];
     }
@@ -142,7 +145,7 @@ export class CredentialList {
       if (signal.aborted) {
         return undefined;
       }
-      this.moreFailure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+      this.moreFailure = failureFrom(error);
       if (this.moreFailure.kind === 'signed-out') {
         this.fail(this.moreFailure);
       }
@@ -164,12 +167,10 @@ export class CredentialList {
     this.#host.requestUpdate();
   }
 
-  /** Replaces a row by what it has become. Returns what it was. */
-  replace(id: string, change: Partial<Row>): Row | undefined {
-    const before = this.rows.find((row) => row.id === id);
+  /** Replaces a row by what it has become. */
+  replace(id: string, change: Partial<Row>): void {
     this.rows = this.rows.map((row) => (row.id === id ? { ...row, ...change } : row));
     this.#host.requestUpdate();
-    return before;
   }
 
   /** Takes a row away. Returns what puts it back at its place. */
@@ -195,7 +196,7 @@ export class CredentialList {
 
 function answered<Part>(page: Part | null): Part {
   if (page === null) {
-    throw new Failure('refused', 'The server did not answer as expected.');
+    throw new Failure('refused', NO_ANSWER_MESSAGE);
   }
   return page;
 }

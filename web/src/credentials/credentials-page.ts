@@ -1,10 +1,10 @@
 import { LitElement, type TemplateResult, html, nothing } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
-import { Failure } from '../api/failure.js';
+import { type Failure, failureFrom } from '../api/failure.js';
 import { CredentialForm, type Task } from '../form/credential-form.js';
 import { listenToOtherTabs, tellOtherTabs } from '../session/other-tabs.js';
 import { loginUrl } from '../session/return-path.js';
-import { type Session, mayWrite, readSession } from '../session/session.js';
+import { type Session, readSession } from '../session/session.js';
 import '../session/session-header.js';
 import { Changes } from './changes.js';
 import { CredentialList, type Row } from './credential-list.js';
@@ -18,6 +18,13 @@ import { orderOf, showInAddress, viewOf } from './view-url.js';
 const SEARCH_DELAY_MS = 250;
 const STALE_AFTER_MS = 10_000;
 const REDATE_AFTER_MS = 60_000;
+
+/** Something that went wrong. */
+interface Problem {
+  text: string;
+  /** The ID of the row that it is about, if it is about one. */
+  rowId?: string;
+}
 
 /** The page of credentials. */
 export class CredentialsPage extends LitElement {
@@ -33,8 +40,8 @@ export class CredentialsPage extends LitElement {
   declare sessionFailure: Failure | undefined;
   /** What was done last: said politely, and shown until something else is done. */
   declare notice: string;
-  /** What went wrong outside of a dialog: shown until one closes it or tries again. */
-  declare problem: string;
+  /** What went wrong outside of a dialog: shown until one dismisses it, or tries again what it is about. */
+  declare problem: Problem | undefined;
 
   readonly #list = new CredentialList(this, viewOf(location));
   readonly #form = new CredentialForm(this, loginUrl(location));
@@ -51,7 +58,6 @@ export class CredentialsPage extends LitElement {
   constructor() {
     super();
     this.notice = '';
-    this.problem = '';
   }
 
   protected override createRenderRoot(): HTMLElement {
@@ -87,7 +93,7 @@ export class CredentialsPage extends LitElement {
       this.session = await readSession();
       this.sessionFailure = undefined;
     } catch (error) {
-      this.sessionFailure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+      this.sessionFailure = failureFrom(error);
     }
   }
 
@@ -176,7 +182,7 @@ export class CredentialsPage extends LitElement {
         return errors;
       },
       focus: () => this.#addButton,
-      tell: this.#tell,
+      tell: (text) => (this.problem = { text }),
     };
     this.#form.start(task, event);
   };
@@ -186,26 +192,33 @@ export class CredentialsPage extends LitElement {
   }
 
   readonly #edit = (row: Row, event: Event): void => {
-    const expected = { valueVersion: row.valueVersion };
+    const expected = { valueVersion: row.valueVersion, lost: false };
     const task: Task = {
       title: `Edit “${row.name}”`,
       name: row.name,
       editing: true,
       send: async (entry) => {
+        this.#tryAgain(row);
         const { said, errors } = await this.#changes.edit(row, entry, expected);
         if (said !== undefined) {
           this.#done(said);
         }
         return errors;
       },
-      tell: this.#tell,
+      tell: (text) => (this.problem = { text, rowId: row.id }),
     };
     this.#form.start(task, event);
   };
 
-  readonly #tell = (problem: string): void => void (this.problem = problem);
+  /** What went wrong with a row has been read once one tries again. */
+  #tryAgain({ id }: Row): void {
+    if (this.problem?.rowId === id) {
+      this.problem = undefined;
+    }
+  }
 
   async #remove(row: Row, force: boolean): Promise<void> {
+    this.#tryAgain(row);
     const index = this.#list.rows.findIndex(({ id }) => id === row.id);
     const answer = this.#changes.remove(row, force);
     await this.updateComplete;
@@ -214,7 +227,7 @@ export class CredentialsPage extends LitElement {
     if (inUse) {
       this.#delete.start(row);
     } else if (problem !== undefined) {
-      this.problem = `“${row.name}” was not deleted. ${problem}`;
+      this.problem = { text: problem, rowId: row.id };
     } else {
       this.#done(`Deleted “${row.name}”.`);
     }
@@ -228,7 +241,6 @@ export class CredentialsPage extends LitElement {
 
   #done(notice: string): void {
     this.#say(notice);
-    this.problem = '';
     tellOtherTabs('credentials');
   }
 
@@ -237,12 +249,14 @@ export class CredentialsPage extends LitElement {
     (element ?? this.#searchField)?.focus();
   }
 
-  readonly #copyId = async ({ id, name }: Row): Promise<void> => {
+  readonly #copyId = async (row: Row): Promise<void> => {
+    const { id, name } = row;
+    this.#tryAgain(row);
     try {
       await navigator.clipboard.writeText(id);
       this.#say(`Copied the ID of “${name}”.`);
     } catch {
-      this.problem = `The browser does not let this page copy. The ID of “${name}” is ${id}.`;
+      this.problem = { text: `The browser does not let this page copy. The ID of “${name}” is ${id}.`, rowId: id };
     }
   };
 
@@ -268,7 +282,7 @@ export class CredentialsPage extends LitElement {
   #content(): TemplateResult {
     const list = this.#list;
     const failure = list.failure ?? (this.session ? undefined : this.sessionFailure);
-    return html`${toolbarTemplate(list.view, mayWrite(this.session), this.#toolbar)}
+    return html`${toolbarTemplate(list.view, this.#list.mayAdd, this.#toolbar)}
       <div class="told">
         <div class="said">
           <p role="status" class="count">${this.#count()}</p>
@@ -302,16 +316,16 @@ export class CredentialsPage extends LitElement {
 
   #nothing(): TemplateResult {
     return this.#list.shownQuery === ''
-      ? emptyTemplate(mayWrite(this.session), this.#add)
+      ? emptyTemplate(this.#list.mayAdd, this.#add)
       : noMatchTemplate(this.#list.shownQuery, () => this.#show({ query: '' }));
   }
 
   #problem(): TemplateResult | typeof nothing {
-    return this.problem === ''
+    return this.problem === undefined
       ? nothing
       : html`<div class="alert page-alert" role="alert">
-          <span>${this.problem}</span>
-          <button type="button" class="button small" @click=${() => (this.problem = '')}>Dismiss</button>
+          <span>${this.problem.text}</span>
+          <button type="button" class="button small" @click=${() => (this.problem = undefined)}>Dismiss</button>
         </div>`;
   }
 

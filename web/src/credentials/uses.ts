@@ -1,7 +1,7 @@
 import { type ReactiveControllerHost, type TemplateResult, html, nothing } from 'lit';
 import { type ConsumerKind, Uses, type UsesQuery } from '../../generated/page.js';
 import { ask } from '../api/ask.js';
-import { Failure } from '../api/failure.js';
+import { type Failure, failureFrom } from '../api/failure.js';
 import { loginUrl } from '../session/return-path.js';
 import { timeOrNever } from './dates.js';
 
@@ -55,7 +55,7 @@ export class UsesList {
       this.total = page?.totalCount ?? 0;
       this.#cursor = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
     } catch (error) {
-      this.failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+      this.failure = failureFrom(error);
     }
     this.loading = false;
     this.#host.requestUpdate();

@@ -1,4 +1,5 @@
 import { type TemplateResult, html, nothing } from 'lit';
+import { notDone } from '../api/failure.js';
 import { hasStrayWhiteSpace, looksLikeSecret } from './advice.js';
 import { type Entry, type EntryError, type Errors, errorsOf, failed, missing } from './entry.js';
 import { Modal, type ModalHost } from './modal.js';
@@ -203,13 +204,14 @@ export class CredentialForm {
   }
 
   #alert(): TemplateResult | typeof nothing {
-    const { form, signedOut } = this.#errors;
+    const { form, kind } = this.#errors;
     return form === undefined
       ? nothing
       : html`<div class="alert" role="alert" tabindex="-1">
           ${form}
+          ${kind === 'unreachable' ? 'Nothing of what you entered is lost: try again.' : nothing}
           ${
-            signedOut && this.#loginUrl
+            kind === 'signed-out' && this.#loginUrl
               ? html`<a href=${this.#loginUrl} target="_blank" rel="noopener">Sign in in a new tab</a>, then save again.`
               : nothing
           }
@@ -285,7 +287,7 @@ export class CredentialForm {
 function tellLost(task: Task, { name }: Entry, errors: Errors): void {
   const problem = errors.form ?? errors.name ?? errors.value;
   if (problem !== undefined) {
-    task.tell?.(`“${name.trim()}” was not saved. ${problem}`);
+    task.tell?.(`${notDone(name.trim(), 'saved', errors.kind)} ${problem}`);
   }
 }
 

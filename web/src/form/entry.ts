@@ -1,4 +1,4 @@
-import { Failure } from '../api/failure.js';
+import { type FailureKind, failureFrom } from '../api/failure.js';
 
 const VALUE_LIMIT_BYTES = 64 * 1024;
 
@@ -19,7 +19,8 @@ export interface Errors {
   name?: string;
   value?: string;
   form?: string;
-  signedOut?: boolean;
+  /** Why the request failed as a whole, if it did. */
+  kind?: FailureKind;
 }
 
 /** What a form can tell without the server. */
@@ -48,7 +49,6 @@ export function errorsOf(entryErrors: EntryError[]): Errors {
 
 /** What a request that failed as a whole means for the form. */
 export function failed(error: unknown): Errors {
-  const failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
-  const kept = failure.kind === 'unreachable' ? ' Nothing of what you entered is lost: try again.' : '';
-  return { form: failure.message + kept, signedOut: failure.kind === 'signed-out' };
+  const { kind, message } = failureFrom(error);
+  return { form: message, kind };
 }

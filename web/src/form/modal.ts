@@ -45,6 +45,11 @@ export class Modal implements ReactiveController {
     }
   }
 
+  /** An element that is taken out of the document takes its dialog along: what was entered does not stay behind. */
+  hostDisconnected(): void {
+    void this.close();
+  }
+
   /** Closes the dialog; the focus goes to `focus`, or else to what opened it. */
   async close(focus?: () => HTMLElement | null): Promise<void> {
     if (!this.open) {

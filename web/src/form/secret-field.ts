@@ -18,7 +18,7 @@ export function secretField({ id, describedBy, invalid, required, shown, rows, t
   return html`<div class="secret">
     <textarea
       id=${id}
-      class="secret-text ${shown ? '' : 'masked'}"
+      class=${shown ? '' : 'masked'}
       rows=${rows}
       aria-required=${required}
       aria-invalid=${invalid}

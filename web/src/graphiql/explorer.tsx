@@ -73,7 +73,6 @@ export function Explorer(): ReactElement {
         defaultQuery={FIRST_QUERY}
         shouldPersistHeaders={false}
         forcedTheme="system"
-        isHeadersEditorEnabled
       />
     </div>
   );

@@ -3,7 +3,6 @@ import '../style/page.css';
 import '../style/form.css';
 import './graphiql.css';
 import { createRoot } from 'react-dom/client';
-import '../session/session-header.js';
 import { Explorer } from './explorer.js';
 
 const place = document.getElementById('explorer');

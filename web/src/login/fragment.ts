@@ -25,6 +25,7 @@ export function takeFragment(): Fragment {
   if (!text.startsWith('error=')) {
     return { code: text };
   }
-  const problem = PROVIDER_PROBLEMS[text.slice('error='.length)];
+  const code = text.slice('error='.length);
+  const problem = Object.hasOwn(PROVIDER_PROBLEMS, code) ? PROVIDER_PROBLEMS[code] : undefined;
   return { problem: problem ?? 'Signing in at your provider did not work. Try again.' };
 }

@@ -1,5 +1,5 @@
 import { LitElement, type TemplateResult, html, nothing } from 'lit';
-import { Failure } from '../api/failure.js';
+import { failureFrom } from '../api/failure.js';
 import { secretField } from '../form/secret-field.js';
 import { tellOtherTabs } from '../session/other-tabs.js';
 import { returnPath } from '../session/return-path.js';
@@ -58,7 +58,7 @@ export class LoginPage extends LitElement {
     }
     readSession().then(
       (session) => (this.session = session),
-      (error: unknown) => (this.problem = messageOf(error)),
+      (error: unknown) => (this.problem = failureFrom(error).message),
     );
   };
 
@@ -82,12 +82,13 @@ export class LoginPage extends LitElement {
   }
 
   #refused(proof: Proof, error: unknown): void {
-    const notGood = error instanceof Failure && error.kind === 'signed-out';
+    const { kind, message } = failureFrom(error);
+    const notGood = kind === 'signed-out';
     if (notGood && 'token' in proof) {
       this.tokenProblem = TOKEN_REFUSED;
       void this.updateComplete.then(() => this.#tokenField?.focus());
     } else {
-      this.problem = notGood ? LINK_REFUSED : messageOf(error);
+      this.problem = notGood ? LINK_REFUSED : message;
     }
   }
 
@@ -141,7 +142,7 @@ export class LoginPage extends LitElement {
   #signedIn(name: string): TemplateResult {
     return html`<p>
       You are signed in as ${name}.
-      <a href=${returnPath(new URL(location.href))}>Go on</a>
+      <a class="button small" href=${returnPath(new URL(location.href))}>Go on</a>
     </p>`;
   }
 
@@ -176,10 +177,6 @@ export class LoginPage extends LitElement {
       <div class="actions"><button type="submit" class="button primary">Sign in</button></div>
     </form>`;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Failure ? error.message : 'This did not work.';
 }
 
 customElements.define('login-page', LoginPage);

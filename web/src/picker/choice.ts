@@ -1,6 +1,6 @@
 import type { ReactiveControllerHost } from 'lit';
-import { Option as OptionQuery } from '../../generated/picker.js';
-import { type Door, ask } from '../api/ask.js';
+import { Start } from '../../generated/picker.js';
+import type { Ask } from './door.js';
 
 /** What a picker holds: the ID, and what the server says its name is. */
 export class Choice {
@@ -9,11 +9,11 @@ export class Choice {
   /** Whether the server has no credential of this ID. */
   missing = false;
   readonly #host: ReactiveControllerHost;
-  readonly #door: () => Promise<Door>;
+  readonly #ask: Ask;
 
-  constructor(host: ReactiveControllerHost, door: () => Promise<Door>) {
+  constructor(host: ReactiveControllerHost, ask: Ask) {
     this.#host = host;
-    this.#door = door;
+    this.#ask = ask;
   }
 
   set(id: string, name?: string): void {
@@ -23,14 +23,16 @@ export class Choice {
     this.#host.requestUpdate();
   }
 
-  /** Asks for the name, when it is not known. Without an answer the ID is shown. */
-  async learnName(): Promise<void> {
+  /** Whether there is a choice whose name is not known. */
+  get isNameless(): boolean {
+    return this.id !== '' && this.name === undefined;
+  }
+
+  /** Asks for the name, when there is a choice. Without an answer the ID is shown. */
+  async learn(): Promise<void> {
     const { id } = this;
-    if (id === '' || this.name !== undefined) {
-      return;
-    }
-    const answer = await ask(OptionQuery, { id }, await this.#door()).catch(() => undefined);
-    if (answer && this.id === id) {
+    const answer = await this.#ask(Start, { id, chosen: id !== '' }).catch(() => undefined);
+    if (answer?.credential !== undefined && this.id === id) {
       this.name = answer.credential?.name;
       this.missing = answer.credential === null;
       this.#host.requestUpdate();

@@ -1,16 +1,15 @@
 import { type PropertyValues, type TemplateResult, html, nothing, unsafeCSS } from 'lit';
 import { AddOption } from '../../generated/picker.js';
 import { ask } from '../api/ask.js';
-import { Failure } from '../api/failure.js';
+import { Failure, NO_ANSWER_MESSAGE } from '../api/failure.js';
 import { CredentialForm, type Task } from '../form/credential-form.js';
 import type { Entry, EntryError } from '../form/entry.js';
 import formStyle from '../style/form.css?inline';
 import { Choice } from './choice.js';
-import { type GetToken, doorOf, mayAsk } from './door.js';
+import { type Ask, type GetToken, doorOf, mayAsk } from './door.js';
 import { FormField } from './form-field.js';
 import { NONE, listTemplate, statusOf } from './list.js';
 import { type Option, Options } from './options.js';
-import { mayAdd } from './permission.js';
 import pickerStyle from './picker.css?inline';
 import { Placement } from './placement.js';
 
@@ -53,9 +52,20 @@ export class CredentialPicker extends FormField {
   declare typed: string | undefined;
   declare canAdd: boolean;
 
-  readonly #door = () => doorOf(this.#url, this.getToken);
-  readonly #choice = new Choice(this, this.#door);
-  readonly #options = new Options(this, this.#door);
+  /** Asks, and shows Add to those who may add: unless the door is another one by then. */
+  readonly #ask: Ask = async (document, variables, signal) => {
+    const { getToken } = this;
+    const endpoint = this.#url;
+    const door = await doorOf(endpoint, getToken);
+    const answer = await ask(document, variables, signal ? { ...door, signal } : door);
+    if (getToken === this.getToken && endpoint === this.#url) {
+      this.canAdd = answer.viewerCanCreateCredential;
+    }
+    return answer;
+  };
+
+  readonly #choice = new Choice(this, this.#ask);
+  readonly #options = new Options(this, this.#ask);
   readonly #form = new CredentialForm(this);
   readonly #placement = new Placement();
   /** Whether the value was set by a person or a script: from then on the attribute is only what a reset goes back to. */
@@ -120,9 +130,10 @@ export class CredentialPicker extends FormField {
     }
   }
 
-  #learn(): void {
-    if (this.isConnected && this.#mayAsk) {
-      void this.#choice.learnName();
+  /** Learns the name of the choice, when it is not known; `anew`, when it is not known either whether one may add. */
+  #learn(anew = false): void {
+    if (this.isConnected && this.#mayAsk && (anew || this.#choice.isNameless)) {
+      void this.#choice.learn();
     }
   }
 
@@ -146,7 +157,6 @@ export class CredentialPicker extends FormField {
       void this.#options.search(this.typed ?? '');
       // What could not be found out before is asked again.
       this.#learn();
-      void this.#learnPermission();
     } else {
       this.#options.refuse(new Failure('signed-out', 'There is no token.'));
     }
@@ -156,6 +166,9 @@ export class CredentialPicker extends FormField {
     if (changed.has('defaultValue') && !this.#touched) {
       this.#choose({ id: this.defaultValue ?? '', name: undefined });
     }
+    if (changed.has('endpoint') || changed.has('getToken')) {
+      this.canAdd = false;
+    }
     if (this.open && this.#disabled) {
       this.#close();
     }
@@ -164,11 +177,9 @@ export class CredentialPicker extends FormField {
   protected override updated(changed: PropertyValues<this>): void {
     this.#validate();
     this.#placeList();
-    if (changed.has('defaultValue') || changed.has('endpoint') || changed.has('getToken')) {
-      this.#learn();
-    }
-    if (changed.has('endpoint') || changed.has('getToken')) {
-      void this.#learnPermission();
+    const isOtherDoor = changed.has('endpoint') || changed.has('getToken');
+    if (isOtherDoor || changed.has('defaultValue')) {
+      this.#learn(isOtherDoor);
     }
   }
 
@@ -186,15 +197,6 @@ export class CredentialPicker extends FormField {
     super.disconnectedCallback();
     this.#close();
     this.#placement.hide();
-  }
-
-  async #learnPermission(): Promise<void> {
-    const { getToken } = this;
-    const endpoint = this.#url;
-    const allowed = mayAsk(endpoint, getToken) && (await mayAdd(endpoint, getToken).catch(() => false));
-    if (getToken === this.getToken && endpoint === this.#url) {
-      this.canAdd = allowed;
-    }
   }
 
   get #disabled(): boolean {
@@ -288,10 +290,14 @@ export class CredentialPicker extends FormField {
   };
 
   async #create({ name, value }: Entry): Promise<EntryError[]> {
-    const { createCredential: payload } = await ask(AddOption, { input: { name, value } }, await this.#door());
+    const { createCredential: payload } = await ask(
+      AddOption,
+      { input: { name, value } },
+      await doorOf(this.#url, this.getToken),
+    );
     const created = payload?.credential;
     if (!created) {
-      return payload?.userErrors ?? [{ field: null, message: 'The server did not answer as expected.' }];
+      return payload?.userErrors ?? [{ field: null, message: NO_ANSWER_MESSAGE }];
     }
     const detail = { id: created.id, name: created.name };
     this.dispatchEvent(new CustomEvent('credential-created', { bubbles: true, composed: true, detail }));

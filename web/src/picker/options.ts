@@ -1,7 +1,7 @@
 import type { ReactiveControllerHost } from 'lit';
 import { Options as OptionsQuery } from '../../generated/picker.js';
-import { type Door, ask } from '../api/ask.js';
-import { Failure } from '../api/failure.js';
+import { type Failure, failureFrom } from '../api/failure.js';
+import type { Ask } from './door.js';
 
 const PAGE_SIZE = 20;
 const SEARCH_DELAY_MS = 250;
@@ -20,11 +20,11 @@ export class Options {
   #latest = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #host: ReactiveControllerHost;
-  readonly #door: () => Promise<Door>;
+  readonly #ask: Ask;
 
-  constructor(host: ReactiveControllerHost, door: () => Promise<Door>) {
+  constructor(host: ReactiveControllerHost, ask: Ask) {
     this.#host = host;
-    this.#door = door;
+    this.#ask = ask;
   }
 
   /** Searches once nothing was typed for a moment. */
@@ -43,8 +43,7 @@ export class Options {
     this.failure = undefined;
     this.#host.requestUpdate();
     try {
-      const door = { ...(await this.#door()), signal };
-      const { credentials } = await ask(OptionsQuery, { query: query || null, first: PAGE_SIZE }, door);
+      const { credentials } = await this.#ask(OptionsQuery, { query: query || null, first: PAGE_SIZE }, signal);
       this.found = credentials?.nodes ?? [];
       this.total = credentials?.totalCount ?? 0;
     } catch (error) {
@@ -52,7 +51,7 @@ export class Options {
         return;
       }
       this.found = [];
-      this.failure = error instanceof Failure ? error : new Failure('refused', 'This did not work.');
+      this.failure = failureFrom(error);
     }
     if (!signal.aborted) {
       this.loading = false;

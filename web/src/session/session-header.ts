@@ -1,13 +1,15 @@
 import { LitElement, type TemplateResult, html, nothing } from 'lit';
+import { type Failure, failureFrom } from '../api/failure.js';
 import { type Session, signOut } from './session.js';
 import { tellOtherTabs } from './other-tabs.js';
 
 /** The head of each page: where one is, who is signed in, and the way out. */
 export class SessionHeader extends LitElement {
-  static override properties = { session: { attribute: false }, failed: { state: true } };
+  static override properties = { session: { attribute: false }, failure: { state: true } };
 
   declare session: Session | undefined;
-  declare failed: boolean;
+  /** Why signing out did not work. */
+  declare failure: Failure | undefined;
 
   protected override createRenderRoot(): HTMLElement {
     this.role = 'banner';
@@ -17,11 +19,11 @@ export class SessionHeader extends LitElement {
   }
 
   readonly #leave = async (): Promise<void> => {
-    this.failed = false;
+    this.failure = undefined;
     try {
       await signOut();
-    } catch {
-      this.failed = true;
+    } catch (error) {
+      this.failure = failureFrom(error);
       return;
     }
     tellOtherTabs('session');
@@ -40,7 +42,7 @@ export class SessionHeader extends LitElement {
 
   #who(name: string): TemplateResult {
     return html`<span class="user"><span class="visually-hidden">Signed in as </span><bdi>${name}</bdi></span>
-      ${this.failed ? html`<span role="alert">You are still signed in: the server cannot be reached.</span>` : nothing}
+      ${this.failure ? html`<span role="alert">You are still signed in. ${this.failure.message}</span>` : nothing}
       <button type="button" class="button small" @click=${this.#leave}>Sign out</button>`;
   }
 }

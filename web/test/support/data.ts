@@ -1,3 +1,4 @@
+import { expect } from '@playwright/test';
 import type { Server } from './server.js';
 
 const CREATE = `mutation ($input: CreateCredentialInput!) {
@@ -9,6 +10,7 @@ const DECLARE = `mutation ($input: DeclareReferencesInput!) {
 const RESOLVE = `mutation ($input: ResolveCredentialInput!) {
   resolveCredential(input: $input) { value userErrors { message } }
 }`;
+const USES = 'query ($id: ID!) { credential(id: $id) { references(first: 1) { totalCount } } }';
 const BY_NAME = 'query ($name: String!) { credentialByName(name: $name) { id name valueVersion } }';
 
 export interface Stored {
@@ -69,6 +71,17 @@ export async function resolve(server: Server, credentialId: string): Promise<str
     },
   );
   return resolveCredential.value;
+}
+
+/** Waits until the server knows so many users of a credential: who has read it is counted a few seconds later. */
+export async function untilUsedBy(server: Server, token: string, credentialId: string, count: number): Promise<void> {
+  const uses = async (): Promise<number> => {
+    const { credential } = await server.ask<{ credential: { references: { totalCount: number } } }>(token, USES, {
+      id: credentialId,
+    });
+    return credential.references.totalCount;
+  };
+  await expect.poll(uses, { message: 'users that the server knows', timeout: 20_000 }).toBe(count);
 }
 
 export async function findByName(server: Server, token: string, name: string): Promise<Stored | null> {

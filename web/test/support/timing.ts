@@ -1,7 +1,13 @@
-import type { Page } from '@playwright/test';
+import type { APIResponse, Page, Route } from '@playwright/test';
+
+/** What is held back: that it has come so far, and what lets it go on. */
+export interface Held {
+  arrived: Promise<void>;
+  letGo: () => Promise<void>;
+}
 
 /** Holds the requests that contain a text back until they are let go. */
-export async function hold(page: Page, text: string): Promise<{ arrived: Promise<void>; letGo: () => Promise<void> }> {
+export async function hold(page: Page, text: string): Promise<Held> {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
   let arrive = (): void => undefined;
@@ -20,8 +26,12 @@ export async function hold(page: Page, text: string): Promise<{ arrived: Promise
   return { arrived, letGo };
 }
 
-/** Holds the next answer to a request that contains a text back: the server has read its data by then. */
-export async function holdAnswer(page: Page, text: string): Promise<Awaited<ReturnType<typeof hold>>> {
+/** Holds the next answer to a request that contains a text back: the server has done by then what it asks for. */
+async function holdNext(
+  page: Page,
+  text: string,
+  finish: (route: Route, response: APIResponse) => Promise<void>,
+): Promise<Held> {
   let release = (): void => undefined;
   const released = new Promise<void>((resolve) => (release = resolve));
   let arrive = (): void => undefined;
@@ -36,13 +46,23 @@ export async function holdAnswer(page: Page, text: string): Promise<Awaited<Retu
     arrive();
     await released;
     // The page may have dropped it meanwhile.
-    return route.fulfill({ response }).catch(() => undefined);
+    return finish(route, response).catch(() => undefined);
   });
   const letGo = async (): Promise<void> => {
     release();
     await page.unrouteAll({ behavior: 'wait' });
   };
   return { arrived, letGo };
+}
+
+/** Holds the next answer to a request that contains a text back. */
+export function holdAnswer(page: Page, text: string): Promise<Held> {
+  return holdNext(page, text, (route, response) => route.fulfill({ response }));
+}
+
+/** Loses the next answer to a request that contains a text, once it is let go: the page never hears what came of it. */
+export function loseAnswer(page: Page, text: string): Promise<Held> {
+  return holdNext(page, text, (route) => route.abort());
 }
 
 /** Two frames on: what came before is drawn, and observers have been told. */

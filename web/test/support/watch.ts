@@ -1,8 +1,8 @@
 import { type BrowserContext, expect } from '@playwright/test';
 
 /**
- * Watches all pages of a context from their first script on: what breaks their security policy, where they send requests,
- * what they write to the console.
+ * Watches all pages of a context from their first script on: what breaks their security policy, where they send requests
+ * and open WebSockets, what they write to the console.
  */
 export class Watch {
   readonly violations: string[] = [];
@@ -21,6 +21,7 @@ export class Watch {
       });
     });
     context.on('request', (request) => this.requests.push(request.url()));
+    context.on('page', (page) => page.on('websocket', (socket) => this.requests.push(socket.url())));
     context.on('console', (message) => this.consoleTexts.push(message.text()));
     context.on('weberror', (error) => this.errors.push(error.error().stack ?? error.error().message));
   }
@@ -30,7 +31,7 @@ export class Watch {
     expect(this.violations, 'violations of the security policy').toEqual([]);
     expect(this.errors, 'errors that nobody caught').toEqual([]);
     const strangers = this.requests.filter(
-      (url) => !/^(data|blob|about):/.test(url) && !this.origins.has(new URL(url).origin),
+      (url) => !/^(data|blob|about):/.test(url) && !this.origins.has(new URL(url.replace(/^ws/, 'http')).origin),
     );
     expect(strangers, 'requests to other origins').toEqual([]);
   }
