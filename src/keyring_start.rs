@@ -8,7 +8,7 @@ use crate::crypto::keyring::{Keyring, KeyringError};
 use crate::crypto::keyring_change;
 use crate::crypto::opened_keys::OpenedKeys;
 use crate::crypto::wrapping::WrappingKey;
-use crate::domain::audit_verification::find_broken_end;
+use crate::domain::audit_verification::{BrokenLog, find_break};
 use crate::domain::keyring::fits_values;
 use crate::failure::{Failure, FailureKind};
 use crate::store::connection::{Database, DatabaseConnection};
@@ -85,23 +85,31 @@ pub fn open_stored(
     )))
 }
 
-/// Looks whether the audit log ends where it ended. A database that is migrated only now may have none.
+/// Looks whether the audit log ends where it ended.
 fn check_log_end(
     database: &Database,
     connection: &mut DatabaseConnection,
     opened: Keyring,
 ) -> Result<Keyring, Failure> {
-    let unreadable = |error| store_failure(database, error);
-    if !connection.has_table("audit_chains").map_err(unreadable)? {
-        return Ok(opened);
-    }
-    match find_broken_end(connection, &audit_signer(&opened)).map_err(unreadable)? {
-        None => Ok(opened),
-        Some(chain) => Err(Failure::configuration(format!(
-            "the audit log does not end where it ended (chain {chain}): somebody cut or changed it; `credence audit verify` shows where, \
-             and `credence audit prune --damaged` lets it go on from there"
-        ))),
-    }
+    let broken = find_break(connection, &audit_signer(&opened))
+        .map_err(|error| store_failure(database, error))?;
+    let told = match broken {
+        None => return Ok(opened),
+        Some(BrokenLog::End(chain)) => format!(
+            "the audit log does not end where it ended (chain {chain}): somebody cut or changed it"
+        ),
+        Some(BrokenLog::Missing) => {
+            "there are credentials and no audit log: somebody deleted all of it".to_owned()
+        }
+        Some(BrokenLog::KeyringOld { logged, found }) => format!(
+            "the keyring is of generation {found}, and the audit log says {logged}: somebody put an older one back, with keys that were \
+             dropped since"
+        ),
+    };
+    Err(Failure::configuration(format!(
+        "{told}; `credence audit verify` shows what there is to see; restore the database from a backup, or let it go on as it is with \
+         `credence audit prune --damaged`"
+    )))
 }
 
 /// Applies the migrations.
@@ -231,13 +239,7 @@ pub fn inspect(database: &Database) -> Result<Option<StoredKeyring>, Failure> {
     if !connection.has_table("keyring").map_err(failure)? {
         return Ok(None);
     }
-    // Without that table it was made before keyrings had slots.
-    let has_slots = connection.has_table("master_key_slots").map_err(failure)?;
-    let stored = if has_slots {
-        keyring::find_keyring(&mut connection).map_err(failure)?
-    } else {
-        None
-    };
+    let stored = keyring::find_keyring(&mut connection).map_err(failure)?;
     if stored.is_none() && keyring::has_rows_of_keyring(&mut connection).map_err(failure)? {
         return Err(Failure::configuration(
             "the database has data but no keyring: finish the copy into it with `credence copy`, or, when it is damaged, restore it \

@@ -70,6 +70,13 @@ impl MasterKeySource {
         Self(vec![Place::File(path)])
     }
 
+    /// These places, and files beside them.
+    #[must_use]
+    pub fn with_files(mut self, files: &[PathBuf]) -> Self {
+        self.0.extend(files.iter().cloned().map(Place::File));
+        self
+    }
+
     /// Reads the keys.
     ///
     /// # Errors
@@ -107,7 +114,7 @@ impl Place {
             // What systemd makes is in memory, and for the service alone, whatever its mode says.
             Self::Systemd(path) => read_key_file(path)?,
             Self::File(path) => {
-                check_link(path)?;
+                check_directories(path)?;
                 read_secret_file(path)?
             }
             Self::Command(program) => run(program)?,
@@ -139,22 +146,34 @@ fn no_wrapping_key(error: &KeyringError) -> Failure {
     Failure::new(FailureKind::Software, error.to_string())
 }
 
-/// A link is as safe as the directory that it leads to: who can write there can put another file in its place.
-fn check_link(path: &Path) -> Result<(), Failure> {
-    if !path.is_symlink() {
+/// A file is as safe as the directory that it is in, and a link also as the one that it leads to: who can write there can put another file
+/// in its place. Where the directory is sticky, they can not: it keeps files for their owners, and who owns a key file is looked at.
+/// Orchestrators mount secrets in such directories.
+fn check_directories(path: &Path) -> Result<(), Failure> {
+    let Ok(file) = path.canonicalize() else {
+        // What keeps it from being found is told by who opens it.
         return Ok(());
+    };
+    let own = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    for directory in [
+        own.unwrap_or(Path::new(".")),
+        file.parent().unwrap_or(&file),
+    ] {
+        let metadata = directory.metadata();
+        let mode = metadata
+            .map_err(|error| Failure::file(directory, "read", &error))?
+            .mode();
+        if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+            return Err(Failure::configuration(format!(
+                "{} lies in {}, where others can write: put the key where only its owner can",
+                path.display(),
+                directory.display()
+            )));
+        }
     }
-    let failure = |error| Failure::file(path, "read", &error);
-    let file = path.canonicalize().map_err(failure)?;
-    let directory = file.parent().unwrap_or(&file);
-    if directory.metadata().map_err(failure)?.mode() & 0o022 == 0 {
-        return Ok(());
-    }
-    Err(Failure::configuration(format!(
-        "{} is a link into {}, where others can write: put the key where only its owner can",
-        path.display(),
-        directory.display()
-    )))
+    Ok(())
 }
 
 fn read_variable(name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -179,6 +198,7 @@ fn run(program: &ProgramSetting) -> Result<Zeroizing<Vec<u8>>, Failure> {
             program.path().display()
         ))
     };
+    let began_at = Instant::now();
     let mut child = Command::new(program.path())
         .args(program.arguments())
         .env_clear()
@@ -200,14 +220,13 @@ fn run(program: &ProgramSetting) -> Result<Zeroizing<Vec<u8>>, Failure> {
         });
         read.is_some_and(|read| read.is_ok()).then_some(content)
     });
-    let Some(succeeded) = wait(&mut child) else {
+    let Some(succeeded) = wait(&mut child, began_at) else {
         return Err(failure("took longer than 10 seconds"));
     };
     if !succeeded {
         return Err(failure("failed"));
     }
     // Who still holds its output open is not waited for.
-    let began_at = Instant::now();
     while !reader.is_finished() {
         if began_at.elapsed() > COMMAND_LIMIT {
             return Err(failure("has ended, and its output has not"));
@@ -224,8 +243,7 @@ fn run(program: &ProgramSetting) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// Whether a command succeeded; `None` when it took too long, and was killed.
-fn wait(child: &mut Child) -> Option<bool> {
-    let began_at = Instant::now();
+fn wait(child: &mut Child, began_at: Instant) -> Option<bool> {
     while began_at.elapsed() < COMMAND_LIMIT {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status.success()),

@@ -55,8 +55,8 @@ impl KeyringSettings {
         })
     }
 
-    /// Where the master keys come from: what is configured, or the file of local mode.
-    pub fn source(&self) -> Option<MasterKeySource> {
+    /// Where the master keys come from: what is configured, or the file of local mode; `None` when there is neither.
+    pub fn find_source(&self) -> Option<MasterKeySource> {
         MasterKeySource::find(&self.master_key).or_else(|| {
             let directory = DataDirectory::open(&self.data.data_dir).ok()?;
             let file = directory.master_key();
@@ -64,13 +64,17 @@ impl KeyringSettings {
         })
     }
 
-    /// The master keys.
-    pub fn keys(&self) -> Result<Vec<WrappingKey>, Failure> {
-        let source = self.source().ok_or_else(|| {
+    /// Where the master keys come from, which must be somewhere.
+    pub fn source(&self) -> Result<MasterKeySource, Failure> {
+        self.find_source().ok_or_else(|| {
             Failure::configuration(
                 "no master key: name the file of one that has a slot with --master-key-file",
             )
-        })?;
-        source.read()
+        })
+    }
+
+    /// The master keys.
+    pub fn keys(&self) -> Result<Vec<WrappingKey>, Failure> {
+        self.source()?.read()
     }
 }

@@ -1,11 +1,12 @@
 //! Changes of the keyring. Each makes the next generation of it, and changes nothing that is kept: whoever stores it does that under the
 //! condition that the generation before is still there.
 
-use super::audit_key::{AuditSigner, signer};
+use super::audit_key::signer;
 use super::keyring::{FORMAT, KeyPurpose, KeyringError};
 use super::opened_keys::{OpenedKey, OpenedKeys};
 use super::random::{self, RandomUnavailable};
 use super::wrapping::{DATA_KEY_LENGTH_BYTES, DataKey, WrappingKey};
+use crate::types::audit::Signer;
 use crate::types::clock::Timestamp;
 use crate::types::keyring::{
     KeyState, MasterKeyId, Slot, SlotPurpose, StoredDataKey, StoredKeyring, WrappedKey,
@@ -154,36 +155,59 @@ impl KeyringChange {
         )
     }
 
-    /// Makes a data key that is pending the active one. The one that was active retires.
-    pub fn activate(&mut self, id: DataKeyId) {
-        for row in &mut self.stored.keys {
-            let is_value = row.purpose == KeyPurpose::Value.as_str();
+    /// Whether a data key for values is on its way: pending or retiring.
+    #[must_use]
+    pub fn is_rotating(&self) -> bool {
+        let is_on_its_way = |row: &StoredDataKey| {
+            is_value_key(row) && matches!(row.state, KeyState::Pending | KeyState::Retiring)
+        };
+        self.stored.keys.iter().any(is_on_its_way)
+    }
+
+    /// Makes a data key for values that is pending the active one. The one that was active retires. Returns whether it did: nothing is
+    /// changed when the key is not pending.
+    #[must_use]
+    pub fn activate(&mut self, id: DataKeyId) -> bool {
+        if !self.has_value_key(id, KeyState::Pending) {
+            return false;
+        }
+        for row in self.stored.keys.iter_mut().filter(|row| is_value_key(row)) {
             let next = match row.state {
-                KeyState::Active if is_value => KeyState::Retiring,
+                KeyState::Active => KeyState::Retiring,
                 KeyState::Pending if row.id == id => KeyState::Active,
                 _ => continue,
             };
             row.state = next;
             row.changed_at = self.now;
         }
+        true
     }
 
-    /// Destroys a data key that is retiring: its copies are gone.
-    pub fn destroy(&mut self, id: DataKeyId) {
-        for row in &mut self.stored.keys {
-            if row.id == id && row.state == KeyState::Retiring {
-                row.state = KeyState::Destroyed;
-                row.changed_at = self.now;
-                row.copies.clear();
-            }
+    /// Destroys a data key for values that is retiring: its copies are gone. Returns whether it did: nothing is changed when the key is not
+    /// retiring.
+    #[must_use]
+    pub fn destroy(&mut self, id: DataKeyId) -> bool {
+        if !self.has_value_key(id, KeyState::Retiring) {
+            return false;
         }
+        for row in self.stored.keys.iter_mut().filter(|row| row.id == id) {
+            row.state = KeyState::Destroyed;
+            row.changed_at = self.now;
+            row.copies.clear();
+        }
+        true
+    }
+
+    fn has_value_key(&self, id: DataKeyId, state: KeyState) -> bool {
+        let is_it = |row: &StoredDataKey| row.id == id && is_value_key(row) && row.state == state;
+        self.stored.keys.iter().any(is_it)
     }
 
     /// The signer of the audit log.
     ///
     /// # Errors
     /// [`KeyringError::Damaged`] when there is no key for it, which there always is.
-    pub fn audit_signer(&self) -> Result<AuditSigner, KeyringError> {
+    pub fn audit_signer(&self) -> Result<Signer, KeyringError> {
         let key = self.opened.audit_key(&self.stored.deployment_id)?;
         Ok(signer(key))
     }
@@ -191,11 +215,20 @@ impl KeyringChange {
     /// The next generation of the keyring.
     ///
     /// # Errors
-    /// [`KeyringError::Damaged`] when it has no key to authenticate it, which it always has.
+    /// [`KeyringError::Damaged`] when it has no key to authenticate it, or not exactly one data key that seals values, which it always has:
+    /// no server would open it.
     pub fn finish(mut self) -> Result<StoredKeyring, KeyringError> {
+        let seals = |row: &&StoredDataKey| is_value_key(row) && row.state == KeyState::Active;
+        if self.stored.keys.iter().filter(seals).count() != 1 {
+            return Err(KeyringError::Damaged);
+        }
         self.stored.tag = self.opened.tag(&self.stored)?.to_vec();
         Ok(self.stored)
     }
+}
+
+fn is_value_key(row: &StoredDataKey) -> bool {
+    row.purpose == KeyPurpose::Value.as_str()
 }
 
 fn slot(

@@ -76,20 +76,19 @@ impl OpenedKeys {
         purpose: KeyPurpose,
         deployment_id: &[u8; 16],
     ) -> Result<DataKey, KeyringError> {
+        let key = self.key(purpose)?;
+        derive_key(key.as_slice(), deployment_id, purpose.info()).ok_or(KeyringError::Damaged)
+    }
+
+    fn key(&self, purpose: KeyPurpose) -> Result<&DataKey, KeyringError> {
         let found = self.0.iter().find(|opened| opened.purpose == purpose);
-        let found = found.ok_or(KeyringError::Damaged)?;
-        derive_key(found.key.as_slice(), deployment_id, purpose.info()).ok_or(KeyringError::Damaged)
+        found.map(|opened| &opened.key).ok_or(KeyringError::Damaged)
     }
 
     /// The key that authenticates sessions.
     pub(super) fn session_key(&self, deployment_id: &[u8; 16]) -> Result<RowKey, KeyringError> {
-        let found = self
-            .0
-            .iter()
-            .find(|opened| opened.purpose == KeyPurpose::Cursor);
-        let found = found.ok_or(KeyringError::Damaged)?;
-        RowKey::derive(found.key.as_slice(), deployment_id, SESSION_PURPOSE)
-            .ok_or(KeyringError::Damaged)
+        let key = self.key(KeyPurpose::Cursor)?;
+        RowKey::derive(key.as_slice(), deployment_id, SESSION_PURPOSE).ok_or(KeyringError::Damaged)
     }
 
     /// The key that authenticates the audit log.
@@ -97,8 +96,8 @@ impl OpenedKeys {
         self.derived(KeyPurpose::Audit, deployment_id)
     }
 
-    /// What authenticates all that a keyring says: who can write the database can neither bring an old key back nor make another one
-    /// active.
+    /// What authenticates all that a keyring says: who can write the database can make no other key active, and bring none back by
+    /// itself. That the whole of an older keyring was put back is not told by it, but by the audit log, which says the generation.
     pub(super) fn tag(
         &self,
         stored: &StoredKeyring,

@@ -2,15 +2,16 @@
 //! so that nobody can cut off all of them unnoticed.
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Domain;
 use super::error::Error;
-use crate::crypto::audit_key::{AuditSigner, audit_signer};
+use crate::crypto::audit_key::audit_signer;
 use crate::store::Written;
-use crate::store::audit_chain::{StoredPoint, list_heads};
+use crate::store::audit::has_event_behind;
+use crate::store::audit_chain::list_heads;
 use crate::store::error::StoreError;
-use crate::types::audit::{AuditEntry, ChainPoint, Mac};
+use crate::types::audit::{AuditEntry, ChainPoint, Mac, Signer};
 use crate::types::clock::Timestamp;
 use crate::types::hex::hex;
 
@@ -26,8 +27,10 @@ const LINE_START: &str = "credence-anchor-1 ";
 /// What is remembered from one anchor to the next.
 #[derive(Default)]
 pub struct Anchoring {
-    /// How many events there were, and when.
-    last: Option<(i64, Instant)>,
+    /// Where the chains ended.
+    heads: Vec<ChainPoint>,
+    /// Since when it is waited for the next one.
+    since: Option<Timestamp>,
 }
 
 impl Domain {
@@ -42,10 +45,17 @@ impl Domain {
     ) -> Result<Option<String>, Error> {
         let keyring = self.keyring.present();
         let signer = audit_signer(&keyring);
-        let present = event_count(&self.heads(&signer).await?);
-        let (before, at) = *anchoring.last.get_or_insert((0, Instant::now()));
-        let is_due = present - before >= ANCHOR_EVENTS || at.elapsed() >= ANCHOR_INTERVAL;
-        if present == before || !(is_due || is_last) {
+        let present = self.heads(&signer).await?;
+        let now = self.clock.now();
+        let since = *anchoring.since.get_or_insert(now);
+        let count = event_count(&present) - event_count(&anchoring.heads);
+        let is_due = count >= ANCHOR_EVENTS || is_over(since, now);
+        if count == 0 || !(is_due || is_last) {
+            return Ok(None);
+        }
+        // Anchors of other instances are no reason for another one: they would answer each other for ever.
+        if !self.has_event_behind(&anchoring.heads, &present).await? {
+            anchoring.heads = present;
             return Ok(None);
         }
         let (ids, clock, inside) = (self.ids.clone(), self.clock.clone(), signer.clone());
@@ -66,35 +76,66 @@ impl Domain {
             .await?;
         // With the anchor itself, and what has come since.
         let heads = self.heads(&signer).await?;
-        anchoring.last = Some((event_count(&heads), Instant::now()));
-        let heads: Vec<ChainPoint> = heads.iter().map(|head| head.point).collect();
-        Ok(Some(line(
-            &signer,
-            keyring.deployment_id(),
-            self.clock.now(),
-            &heads,
-        )))
+        let now = self.clock.now();
+        let text = line(&signer, keyring.deployment_id(), now, &heads);
+        *anchoring = Anchoring {
+            heads,
+            since: Some(now),
+        };
+        Ok(Some(text))
     }
 
-    async fn heads(&self, signer: &AuditSigner) -> Result<Vec<StoredPoint>, StoreError> {
+    async fn heads(&self, signer: &Signer) -> Result<Vec<ChainPoint>, StoreError> {
         let signer = signer.clone();
         self.store
-            .read(move |connection| list_heads(connection, &signer))
+            .read(move |connection| {
+                let heads = list_heads(connection, &signer)?;
+                Ok(heads.iter().map(|head| head.point).collect())
+            })
+            .await
+    }
+
+    /// Whether there is anything but anchors between these ends of the chains.
+    async fn has_event_behind(
+        &self,
+        before: &[ChainPoint],
+        present: &[ChainPoint],
+    ) -> Result<bool, StoreError> {
+        let known = |chain: i32| before.iter().find(|head| head.chain == chain);
+        let places: Vec<(i32, i64)> = present
+            .iter()
+            .map(|head| {
+                (
+                    head.chain,
+                    known(head.chain).map_or(0, |head| head.sequence),
+                )
+            })
+            .collect();
+        self.store
+            .read(move |connection| {
+                for (chain, sequence) in &places {
+                    if has_event_behind(connection, *chain, *sequence)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })
             .await
     }
 }
 
-fn event_count(heads: &[StoredPoint]) -> i64 {
-    heads.iter().map(|head| head.point.sequence).sum()
+/// Whether it was waited for long enough; where the clock was set back, too.
+fn is_over(since: Timestamp, now: Timestamp) -> bool {
+    let waited = u64::try_from(now.0.saturating_sub(since.0)).ok();
+    waited.is_none_or(|waited| Duration::from_micros(waited) >= ANCHOR_INTERVAL)
+}
+
+fn event_count(heads: &[ChainPoint]) -> i64 {
+    heads.iter().map(|head| head.sequence).sum()
 }
 
 /// An anchor as a line of text: `credence-anchor-1`, the deployment, the time, the ends of the chains and what authenticates all of it.
-fn line(
-    signer: &AuditSigner,
-    deployment_id: &[u8; 16],
-    at: Timestamp,
-    heads: &[ChainPoint],
-) -> String {
+fn line(signer: &Signer, deployment_id: &[u8; 16], at: Timestamp, heads: &[ChainPoint]) -> String {
     let mut text = format!(
         "{LINE_START}{:032x} {} ",
         u128::from_be_bytes(*deployment_id),
@@ -122,7 +163,7 @@ pub enum AnchorLine {
 
 /// Reads a line, wherever in it the anchor stands.
 #[must_use]
-pub fn parse_line(signer: &AuditSigner, deployment_id: &[u8; 16], line: &str) -> AnchorLine {
+pub fn parse_line(signer: &Signer, deployment_id: &[u8; 16], line: &str) -> AnchorLine {
     let Some(start) = line.find(LINE_START) else {
         return AnchorLine::Other;
     };
@@ -130,7 +171,7 @@ pub fn parse_line(signer: &AuditSigner, deployment_id: &[u8; 16], line: &str) ->
     parse(signer, deployment_id, text).map_or(AnchorLine::Damaged, AnchorLine::Heads)
 }
 
-fn parse(signer: &AuditSigner, deployment_id: &[u8; 16], text: &str) -> Option<Vec<ChainPoint>> {
+fn parse(signer: &Signer, deployment_id: &[u8; 16], text: &str) -> Option<Vec<ChainPoint>> {
     let mut words = text.split(' ');
     let (_start, deployment, _at, heads) =
         (words.next()?, words.next()?, words.next()?, words.next()?);

@@ -4,12 +4,13 @@
 use super::audit_verification::{Logged, Verification};
 use super::command_log::CommandLog;
 use crate::store::audit::{delete_through, find_first_to_keep, find_mac};
-use crate::store::audit_chain::{Signer, replace_checkpoint, reset_head};
+use crate::store::audit_chain::{advance_checkpoint, reset_checkpoint, reset_head};
 use crate::store::connection::DatabaseConnection;
 use crate::store::credential::list_states;
 use crate::store::error::StoreError;
+use crate::store::keyring::find_generation;
 use crate::store::reference_use::find_progress;
-use crate::types::audit::{AuditAction, AuditEntry, ChainPoint};
+use crate::types::audit::{AuditAction, AuditEntry, ChainPoint, Signer};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
 
@@ -64,15 +65,13 @@ pub fn prune(
         .filter_map(|logged| Some(log.carried_over(logged.state.clone()?)))
         .collect();
     pruned.credentials = entries.len();
-    entries.push(log.event(
-        AuditAction::LogPruned,
-        format!("BEFORE {}", before.to_rfc3339()),
-    ));
     connection.in_write_transaction(|connection| {
+        let what = format!("BEFORE {}", before.to_rfc3339());
+        entries.push(pruned_event(connection, log, &what)?);
         log.append(connection, signer, &entries)?;
         points
             .iter()
-            .try_for_each(|point| replace_checkpoint(connection, signer, point))
+            .try_for_each(|point| advance_checkpoint(connection, signer, point))
     })?;
     for point in &points {
         loop {
@@ -103,7 +102,7 @@ pub fn begin_anew(
     connection.in_write_transaction(|connection| {
         for end in &verified.ends {
             reset_head(connection, signer, end)?;
-            replace_checkpoint(connection, signer, end)?;
+            reset_checkpoint(connection, signer, end)?;
         }
         let mut entries = Vec::new();
         let mut after = Id::NIL;
@@ -116,12 +115,22 @@ pub fn begin_anew(
             entries.extend(states.into_iter().map(|state| log.accepted(state)));
         }
         let credentials = entries.len();
-        let reason = format!("DAMAGED {} findings", verified.finding_count);
-        entries.push(log.event(AuditAction::LogPruned, reason));
+        let what = format!("DAMAGED {} findings", verified.finding_count);
+        entries.push(pruned_event(connection, log, &what)?);
         log.append(connection, signer, &entries)?;
         Ok(Pruned {
             events: 0,
             credentials,
         })
     })
+}
+
+/// That events are gone. It says which keyring there is, since events that said so may be among them.
+fn pruned_event(
+    connection: &mut DatabaseConnection,
+    log: &CommandLog,
+    what: &str,
+) -> Result<AuditEntry, StoreError> {
+    let generation = find_generation(connection)?.unwrap_or(0);
+    Ok(log.keyring_event(AuditAction::LogPruned, what, generation))
 }

@@ -4,15 +4,14 @@
 use std::collections::HashMap;
 
 use super::audit_finding::Finding;
-use crate::store::audit::{find_mac, list_chain, list_chains};
-use crate::store::audit_chain::{
-    Signer, StoredPoint, event_mac, list_checkpoints, list_heads, start_of,
-};
+use super::command_log::generation_in;
+use crate::store::audit::{find_keyring_reason, find_last, find_mac, list_chain, list_chains};
+use crate::store::audit_chain::{StoredPoint, event_mac, list_checkpoints, list_heads, start_of};
 use crate::store::audit_row::AuditRow;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::{credential, keyring};
-use crate::types::audit::{AuditAction, AuditEvent, ChainPoint, CredentialState};
+use crate::types::audit::{AuditAction, AuditEvent, ChainPoint, CredentialState, Signer};
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 
@@ -82,21 +81,12 @@ impl Verification {
         connection.in_snapshot(|connection| {
             let heads = list_heads(connection, signer)?;
             let checkpoints = list_checkpoints(connection, signer)?;
-            let mut chains = list_chains(connection)?;
-            chains.extend(heads.iter().map(|head| head.point.chain));
-            chains.sort_unstable();
-            chains.dedup();
+            let chains = all_chains(connection, &heads)?;
             for chain in &chains {
-                let of = |points: &[StoredPoint]| {
-                    points
-                        .iter()
-                        .find(|stored| stored.point.chain == *chain)
-                        .copied()
-                };
                 let verified = Verified {
                     chain: *chain,
-                    head: of(&heads),
-                    checkpoint: of(&checkpoints),
+                    head: of_chain(&heads, *chain),
+                    checkpoint: of_chain(&checkpoints, *chain),
                 };
                 self.verify_chain(connection, signer, &verified, tell)?;
             }
@@ -208,9 +198,12 @@ impl Verification {
                 self.logged.insert(credential_id, logged);
             }
         }
-        if row.action == AuditAction::KeyringChanged.as_str() {
-            let reason = row.reason.as_deref().unwrap_or_default();
-            let generation = reason.rsplit(' ').next().and_then(|last| last.parse().ok());
+        let says_generation = [AuditAction::KeyringChanged, AuditAction::LogPruned];
+        if says_generation
+            .iter()
+            .any(|action| row.action == action.as_str())
+        {
+            let generation = row.reason.as_deref().and_then(generation_in);
             self.generation = self.generation.max(generation.unwrap_or(0));
         }
     }
@@ -315,33 +308,86 @@ struct Verified {
     checkpoint: Option<StoredPoint>,
 }
 
-/// Whether the chains end where they should: what a start looks at. Returns the first chain that does not.
+/// Those that have events, and those that have an end.
+fn all_chains(
+    connection: &mut DatabaseConnection,
+    heads: &[StoredPoint],
+) -> Result<Vec<i32>, StoreError> {
+    let mut chains = list_chains(connection)?;
+    chains.extend(heads.iter().map(|head| head.point.chain));
+    chains.sort_unstable();
+    chains.dedup();
+    Ok(chains)
+}
+
+fn of_chain(points: &[StoredPoint], chain: i32) -> Option<StoredPoint> {
+    let found = points.iter().find(|stored| stored.point.chain == chain);
+    found.copied()
+}
+
+/// Why a server does not start on a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenLog {
+    /// A chain does not end where it ended.
+    End(i32),
+    /// There is none, beside what it would tell of.
+    Missing,
+    /// The keyring is an earlier one than the log says.
+    KeyringOld {
+        /// What the log says.
+        logged: i32,
+        /// What there is.
+        found: i32,
+    },
+}
+
+/// Looks whether the chains end where they should, and whether the keyring is the one that the log names last: what a start looks at.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
-pub fn find_broken_end(
+pub fn find_break(
     connection: &mut DatabaseConnection,
     signer: &Signer,
-) -> Result<Option<i32>, StoreError> {
+) -> Result<Option<BrokenLog>, StoreError> {
     connection.in_snapshot(|connection| {
+        let heads = list_heads(connection, signer)?;
         let checkpoints = list_checkpoints(connection, signer)?;
-        for head in list_heads(connection, signer)? {
-            let end = head.point;
-            let last = crate::store::audit::find_last(connection, end.chain)?;
-            let pruned = checkpoints
-                .iter()
-                .find(|stored| stored.point.chain == end.chain);
-            let is_at_end = match (last, pruned) {
-                (Some((sequence, mac)), _) => {
-                    sequence == end.sequence && mac.as_slice() == end.mac.as_slice()
-                }
-                (None, Some(pruned)) => pruned.is_authentic && pruned.point == end,
-                (None, None) => end == start_of(signer, end.chain),
+        for chain in all_chains(connection, &heads)? {
+            let last = find_last(connection, chain)?;
+            let verified = Verified {
+                chain,
+                head: of_chain(&heads, chain),
+                checkpoint: of_chain(&checkpoints, chain),
             };
-            if !head.is_authentic || !is_at_end {
-                return Ok(Some(end.chain));
+            if !verified.ends_with(last, &start_of(signer, chain)) {
+                return Ok(Some(BrokenLog::End(chain)));
             }
         }
-        Ok(None)
+        let has_credentials = !credential::list_states(connection, Id::NIL, 1)?.is_empty();
+        if heads.is_empty() && has_credentials {
+            return Ok(Some(BrokenLog::Missing));
+        }
+        let found = keyring::find_generation(connection)?.unwrap_or(0);
+        let reason = find_keyring_reason(connection)?;
+        let logged = reason.as_deref().and_then(generation_in).unwrap_or(0);
+        Ok((found < logged).then_some(BrokenLog::KeyringOld { logged, found }))
     })
+}
+
+impl Verified {
+    /// Whether the last event that there is, if any, is the one that the chain ended with, or whether it was pruned up to its end: what
+    /// stands before that is to be deleted, and counts no more.
+    fn ends_with(&self, last: Option<(i64, Vec<u8>)>, start: &ChainPoint) -> bool {
+        let Some(head) = self.head.filter(|head| head.is_authentic) else {
+            return false;
+        };
+        let end = head.point;
+        let checkpoint = self.checkpoint.filter(|stored| stored.is_authentic);
+        let is_pruned = checkpoint.is_some_and(|stored| stored.point == end);
+        match last {
+            Some((sequence, _mac)) if is_pruned => sequence <= end.sequence,
+            Some((sequence, mac)) => sequence == end.sequence && mac == end.mac,
+            None => is_pruned || end == *start,
+        }
+    }
 }

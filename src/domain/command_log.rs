@@ -2,16 +2,27 @@
 
 use rustix::process::geteuid;
 
-use crate::store::audit_chain::{Chain, ChainOwner, Signer};
+use crate::store::audit::find_last_event;
+use crate::store::audit_chain::{Chain, ChainOwner};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
-use crate::store::reference_use::find_last_event;
-use crate::types::audit::{AuditAction, AuditEntry, AuditEvent, CredentialState};
+use crate::types::audit::{AuditAction, AuditEntry, AuditEvent, CredentialState, Signer};
 use crate::types::clock::Clock;
 use crate::types::id::IdSource;
+use crate::types::user::UserKey;
 
 /// The issuer of those who use the commands: the machine's operating system.
 const COMMAND_ISSUER: &str = "urn:credence:command";
+
+/// What stands before the generation of the keyring in the reason of an event.
+const GENERATION: &str = " generation ";
+
+/// The generation of the keyring that the reason of an event names, if it names one.
+#[must_use]
+pub fn generation_in(reason: &str) -> Option<i32> {
+    let (_what, generation) = reason.rsplit_once(GENERATION)?;
+    generation.parse().ok()
+}
 
 /// The log, for a command.
 pub struct CommandLog {
@@ -31,25 +42,16 @@ impl CommandLog {
         }
     }
 
-    /// An event of a command.
+    /// An event of a command, and the generation of the keyring that there is by then, which stays known when earlier events go.
     #[must_use]
-    pub fn event(&self, action: AuditAction, reason: String) -> AuditEntry {
+    pub fn keyring_event(&self, action: AuditAction, what: &str, generation: i32) -> AuditEntry {
+        let actor = UserKey {
+            issuer: COMMAND_ISSUER.to_owned(),
+            subject: format!("uid {}", geteuid().as_raw()),
+        };
         AuditEntry::Event(Box::new(AuditEvent {
-            id: self.ids.next(),
-            occurred_at: self.clock.now(),
-            action,
-            actor_issuer: COMMAND_ISSUER.to_owned(),
-            actor_subject: format!("uid {}", geteuid().as_raw()),
-            credential_id: None,
-            credential_name: None,
-            value_version: None,
-            user_id: None,
-            user_subject: None,
-            consumer: None,
-            request_id: String::new(),
-            owner_id: None,
-            reason: Some(reason),
-            times: 1,
+            reason: Some(format!("{what}{GENERATION}{generation}")),
+            ..AuditEvent::new(self.ids.next(), self.clock.now(), action, actor)
         }))
     }
 

@@ -25,10 +25,15 @@ pub type MasterKeySource = Box<dyn Fn() -> Vec<WrappingKey> + Send + Sync>;
 /// The keyring as it is now.
 pub struct LiveKeyring {
     present: RwLock<Arc<Keyring>>,
-    keys: RwLock<Arc<Vec<WrappingKey>>>,
+    known: Mutex<KnownKeys>,
     source: MasterKeySource,
-    /// The generation of the keyring for which the keys were read again last.
-    read_for: Mutex<i32>,
+}
+
+/// The wrapping keys that a server has.
+struct KnownKeys {
+    keys: Vec<WrappingKey>,
+    /// The generation of the keyring for which they were read again last.
+    read_for: i32,
 }
 
 impl LiveKeyring {
@@ -37,9 +42,8 @@ impl LiveKeyring {
     pub fn new(opened: Keyring, keys: Vec<WrappingKey>, source: MasterKeySource) -> Self {
         Self {
             present: RwLock::new(Arc::new(opened)),
-            keys: RwLock::new(Arc::new(keys)),
+            known: Mutex::new(KnownKeys { keys, read_for: 0 }),
             source,
-            read_for: Mutex::new(0),
         }
     }
 
@@ -91,19 +95,18 @@ impl LiveKeyring {
     /// they come from: by requests once for each change of the keyring, since that may take long.
     fn open(&self, stored: &StoredKeyring, read_again: bool) -> Result<Keyring, KeyringError> {
         // Who comes while another one reads waits for what that finds.
-        let mut read_for = self.read_for.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
-        let has_primary = known.iter().any(|key| key.id() == stored.primary);
-        if has_primary || (*read_for == stored.generation && !read_again) {
-            return Keyring::open(stored, &known);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_primary = known.keys.iter().any(|key| key.id() == stored.primary);
+        if has_primary || (known.read_for == stored.generation && !read_again) {
+            return Keyring::open(stored, &known.keys);
         }
-        *read_for = stored.generation;
+        known.read_for = stored.generation;
         let keys = (self.source)();
         let Ok(opened) = Keyring::open(stored, &keys) else {
             // Those that were there at the start may still do.
-            return Keyring::open(stored, &known);
+            return Keyring::open(stored, &known.keys);
         };
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        known.keys = keys;
         Ok(opened)
     }
 

@@ -119,8 +119,7 @@ impl KeyringEditor<'_> {
         key: &WrappingKey,
         purpose: SlotPurpose,
     ) -> Result<StoredKeyring, KeyringProblem> {
-        let what = format!("SLOT_ADDED {}", key.id());
-        self.change(&what, |_connection, change| {
+        self.change(|_connection, change| {
             let slots = change.stored().master_key_ids();
             if slots.contains(&key.id()) {
                 return Err(KeyringProblem::HasSlot(key.id()));
@@ -128,7 +127,8 @@ impl KeyringEditor<'_> {
             if i32::try_from(slots.len()).is_ok_and(|count| count >= SLOT_LIMIT) {
                 return Err(KeyringProblem::NoSlotFree);
             }
-            Ok(change.add_slot(key, purpose)?)
+            change.add_slot(key, purpose)?;
+            Ok(format!("SLOT_ADDED {}", key.id()))
         })
     }
 
@@ -138,7 +138,7 @@ impl KeyringEditor<'_> {
     /// A [`KeyringProblem`].
     pub fn promote(&mut self, id: MasterKeyId) -> Result<StoredKeyring, KeyringProblem> {
         let is_given = self.keys.iter().any(|key| key.id() == id);
-        self.change(&format!("SLOT_PROMOTED {id}"), |_connection, change| {
+        self.change(|_connection, change| {
             if !change.stored().master_key_ids().contains(&id) {
                 return Err(KeyringProblem::NoSlot(id));
             }
@@ -146,7 +146,7 @@ impl KeyringEditor<'_> {
                 return Err(KeyringProblem::NotGiven(id));
             }
             change.promote(id);
-            Ok(())
+            Ok(format!("SLOT_PROMOTED {id}"))
         })
     }
 
@@ -156,7 +156,7 @@ impl KeyringEditor<'_> {
     /// A [`KeyringProblem`].
     pub fn drop_slot(&mut self, id: MasterKeyId) -> Result<StoredKeyring, KeyringProblem> {
         let given: Vec<MasterKeyId> = self.keys.iter().map(WrappingKey::id).collect();
-        let changed = self.change(&format!("SLOT_DROPPED {id}"), |_connection, change| {
+        let changed = self.change(|_connection, change| {
             let slots = change.stored().master_key_ids();
             if !slots.contains(&id) {
                 return Err(KeyringProblem::NoSlot(id));
@@ -169,31 +169,29 @@ impl KeyringEditor<'_> {
                 return Err(KeyringProblem::NoneStays);
             }
             change.drop_slot(id);
-            Ok(())
+            Ok(format!("SLOT_DROPPED {id}"))
         })?;
         keyring::forget_deleted(self.connection);
         Ok(changed)
     }
 
-    /// Makes a change, in one transaction, and records it. Returns the keyring as it is then.
+    /// Makes a change, in one transaction, and records it: `make` returns what it is. Returns the keyring as it is then.
     pub(super) fn change(
         &mut self,
-        what: &str,
-        make: impl FnOnce(&mut DatabaseConnection, &mut KeyringChange) -> Result<(), KeyringProblem>,
+        make: impl FnOnce(&mut DatabaseConnection, &mut KeyringChange) -> Result<String, KeyringProblem>,
     ) -> Result<StoredKeyring, KeyringProblem> {
         let (keys, now, log) = (self.keys, self.clock.now(), &mut self.log);
         self.connection.in_write_transaction(|connection| {
             let before = keyring::find_keyring(connection)?.ok_or(KeyringProblem::NoKeyring)?;
             let mut change = KeyringChange::begin(&before, keys, now)?;
-            make(connection, &mut change)?;
+            let what = make(connection, &mut change)?;
             let signer = change.audit_signer()?;
             let after = change.finish()?;
             if !keyring::update_keyring(connection, &before, &after)? {
                 return Err(KeyringProblem::Overtaken);
             }
             log.follow(connection)?;
-            let reason = format!("{what} generation {}", after.generation);
-            let event = log.event(AuditAction::KeyringChanged, reason);
+            let event = log.keyring_event(AuditAction::KeyringChanged, &what, after.generation);
             log.append(connection, &signer, &[event])?;
             Ok(after)
         })

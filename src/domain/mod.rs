@@ -40,8 +40,8 @@ use session::SignIn;
 
 use crate::crypto::token::TokenVerifier;
 use crate::store::Store;
+use crate::store::audit::find_last_event;
 use crate::store::connection::DatabaseConnection;
-use crate::store::reference_use::find_last_event;
 use crate::types::clock::Clock;
 use crate::types::id::{Id, IdSource};
 

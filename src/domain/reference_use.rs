@@ -4,11 +4,12 @@
 use super::Domain;
 use super::error::Error;
 use super::reference::conflict;
+use crate::store::audit::find_last_event;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::reference::{insert_reference, keep_credential};
 use crate::store::reference_use::{
-    Resolves, find_last_event, find_progress, find_reach, find_uses, list_resolves, lock_progress,
+    Resolves, find_progress, find_reach, find_uses, list_resolves, lock_progress,
     oldest_transaction, own_transaction, update_progress, update_uses,
 };
 use crate::types::audit::AuditEvent;

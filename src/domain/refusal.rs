@@ -22,7 +22,7 @@ const KIND_LIMIT: usize = 1_000;
 /// What is counted together: who, and why.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Kind {
-    action: &'static str,
+    action: AuditAction,
     issuer: String,
     subject: String,
     reason: &'static str,
@@ -132,7 +132,7 @@ impl Refusals {
 
 fn kind(action: AuditAction, user: &UserKey, reason: &'static str) -> Kind {
     Kind {
-        action: action.as_str(),
+        action,
         issuer: user.issuer.clone(),
         subject: user.subject.clone(),
         reason,
@@ -157,22 +157,16 @@ impl Domain {
         let now = self.clock.now();
         let events: Vec<AuditEvent> = taken
             .iter()
-            .map(|(kind, refusals)| AuditEvent {
-                id: self.ids.next(),
-                occurred_at: now,
-                action: AuditAction::parse(kind.action).unwrap_or(AuditAction::AccessRefused),
-                actor_issuer: kind.issuer.clone(),
-                actor_subject: kind.subject.clone(),
-                credential_id: None,
-                credential_name: None,
-                value_version: None,
-                user_id: None,
-                user_subject: None,
-                consumer: None,
-                request_id: String::new(),
-                owner_id: None,
-                reason: Some(kind.reason.to_owned()),
-                times: i32::try_from(*refusals).unwrap_or(i32::MAX),
+            .map(|(kind, refusals)| {
+                let actor = UserKey {
+                    issuer: kind.issuer.clone(),
+                    subject: kind.subject.clone(),
+                };
+                AuditEvent {
+                    reason: Some(kind.reason.to_owned()),
+                    times: i32::try_from(*refusals).unwrap_or(i32::MAX),
+                    ..AuditEvent::new(self.ids.next(), now, kind.action, actor)
+                }
             })
             .collect();
         let written = self.store.write_changes(move |_connection| {

@@ -32,13 +32,10 @@ pub enum RotationProgress {
     Waiting(DataKeyId),
     /// The new key seals.
     Activated(DataKeyId),
-    /// So many values were sealed anew, and so many are left under an old key.
-    Sealed {
-        /// Since the last time.
-        values: u64,
-        /// When it began with this key.
-        left: u64,
-    },
+    /// It begins to seal anew what an old key has sealed: so many values.
+    Sealing(u64),
+    /// So many of them were sealed anew since the last time.
+    Sealed(u64),
     /// No value is left under this key, and it is destroyed.
     Destroyed(DataKeyId),
 }
@@ -77,11 +74,7 @@ impl KeyringEditor<'_> {
         let first = self.next_step()?;
         rotated.resumed = !matches!(first, Step::Begin);
         if let Step::Begin = first {
-            let keys = self.keys;
-            self.change("KEY_ADDED", |_connection, change| {
-                change.add_value_key(keys)?;
-                Ok(())
-            })?;
+            rotated.resumed = !self.add_key()?;
         }
         loop {
             match self.next_step()? {
@@ -99,6 +92,18 @@ impl KeyringEditor<'_> {
                 }
             }
         }
+    }
+
+    /// Makes another data key. Returns whether it did: not when another command has begun a rotation meanwhile.
+    fn add_key(&mut self) -> Result<bool, KeyringProblem> {
+        let keys = self.keys;
+        is_done(self.change(|_connection, change| {
+            if change.is_rotating() {
+                return Err(KeyringProblem::Overtaken);
+            }
+            let id = change.add_value_key(keys)?;
+            Ok(format!("KEY_ADDED {}", id.0))
+        }))
     }
 
     fn next_step(&mut self) -> Result<Step, KeyringProblem> {
@@ -132,11 +137,16 @@ impl KeyringEditor<'_> {
             thread::sleep(WAIT_INTERVAL.min(activate_after));
         }
         let id = key.id;
-        self.change(&format!("KEY_ACTIVATED {}", id.0), |_connection, change| {
-            change.activate(id);
-            Ok(())
-        })?;
-        tell(RotationProgress::Activated(id));
+        // Where another command was first, the next look finds what is left to do.
+        let is_activated = is_done(self.change(|_connection, change| {
+            if !change.activate(id) {
+                return Err(KeyringProblem::Overtaken);
+            }
+            Ok(format!("KEY_ACTIVATED {}", id.0))
+        }))?;
+        if is_activated {
+            tell(RotationProgress::Activated(id));
+        }
         Ok(())
     }
 
@@ -152,7 +162,7 @@ impl KeyringEditor<'_> {
         let counts = keyring::list_value_counts(self.connection)?;
         let count = counts.iter().find(|(of, _)| *of == id);
         let left = count.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
-        tell(RotationProgress::Sealed { values: 0, left });
+        tell(RotationProgress::Sealing(left));
         let mut after = Id::NIL;
         loop {
             let began_at = Instant::now();
@@ -163,10 +173,7 @@ impl KeyringEditor<'_> {
             after = last;
             rotated.values = rotated.values.saturating_add(batch.sealed);
             rotated.unreadable.extend(batch.unreadable);
-            tell(RotationProgress::Sealed {
-                values: batch.sealed,
-                left,
-            });
+            tell(RotationProgress::Sealed(batch.sealed));
             thread::sleep(began_at.elapsed().max(REST));
         }
     }
@@ -226,21 +233,27 @@ impl KeyringEditor<'_> {
         if !is_unused(self.connection, id)? {
             return Ok(false);
         }
-        let destroyed = self.change(&format!("KEY_DESTROYED {}", id.0), |connection, change| {
+        let is_destroyed = is_done(self.change(|connection, change| {
             keyring::lock_data_key(connection, id)?;
-            // A server that did not know of the new key may have written meanwhile.
-            if !is_unused(connection, id)? {
+            // A server that did not know of the new key may have written meanwhile, or another command was first.
+            if !is_unused(connection, id)? || !change.destroy(id) {
                 return Err(KeyringProblem::Overtaken);
             }
-            change.destroy(id);
-            Ok(())
-        });
-        match destroyed {
-            Err(KeyringProblem::Overtaken) => return Ok(false),
-            outcome => outcome?,
-        };
-        keyring::forget_deleted(self.connection);
-        Ok(true)
+            Ok(format!("KEY_DESTROYED {}", id.0))
+        }))?;
+        if is_destroyed {
+            keyring::forget_deleted(self.connection);
+        }
+        Ok(is_destroyed)
+    }
+}
+
+/// Whether a change was made: not when something came between, which is looked at then.
+fn is_done(changed: Result<StoredKeyring, KeyringProblem>) -> Result<bool, KeyringProblem> {
+    match changed {
+        Ok(_changed) => Ok(true),
+        Err(KeyringProblem::Overtaken) => Ok(false),
+        Err(problem) => Err(problem),
     }
 }
 

@@ -1,13 +1,15 @@
 //! The rows of the audit log. They are added and read, never changed.
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::audit_row::{ANCHORED, AuditRow, CARRIED_OVER};
 use super::connection::{DatabaseConnection, MultiBackend};
 use super::error::StoreError;
 use super::schema::audit_events;
-use super::search;
+use super::{row, search};
 use crate::types::audit::{AuditAction, AuditEvent, AuditEventFilter};
 use crate::types::clock::Timestamp;
 use crate::types::id::Id;
@@ -176,6 +178,59 @@ pub fn delete_through(
         .filter(audit_events::chain.eq(chain))
         .filter(audit_events::chain_sequence.le(*last));
     Ok(diesel::delete(old).execute(connection)?)
+}
+
+/// The last event that there is; `None` when there is none.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_last_event(
+    connection: &mut DatabaseConnection,
+) -> Result<Option<Id<AuditEvent>>, StoreError> {
+    let last: Option<Vec<u8>> = audit_events::table
+        .select(audit_events::id)
+        .order(audit_events::id.desc())
+        .first(connection)
+        .optional()?;
+    row::optional_id(last)
+}
+
+/// The reason of the newest event that says which keyring there was: a change of it, or that events which said so were pruned.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_keyring_reason(
+    connection: &mut DatabaseConnection,
+) -> Result<Option<String>, StoreError> {
+    // As the index has it, which has these events alone: SQLite takes it for no values that are bound.
+    let says_so = sql::<Bool>("action IN ('KEYRING_CHANGED', 'LOG_PRUNED')");
+    let reason: Option<Option<String>> = audit_events::table
+        .filter(says_so)
+        .order(audit_events::id.desc())
+        .select(audit_events::reason)
+        .first(connection)
+        .optional()?;
+    Ok(reason.flatten())
+}
+
+/// Whether a chain has an event behind one of its events that is more than an anchor.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn has_event_behind(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    sequence: i64,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.gt(sequence))
+        .filter(audit_events::action.ne(ANCHORED))
+        .order(audit_events::chain_sequence)
+        .select(audit_events::chain_sequence)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// The event with an ID.

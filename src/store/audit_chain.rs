@@ -15,11 +15,8 @@ use super::connection::DatabaseConnection;
 use super::error::{Cause, StoreError};
 use super::postgres::SCHEMA;
 use super::schema::{audit_chains, audit_checkpoints};
-use crate::types::audit::{AuditEntry, ChainPoint, Mac};
+use crate::types::audit::{AuditEntry, ChainPoint, Mac, Signer};
 use crate::types::hex::hex;
-
-/// Makes message authentication codes of lists of parts.
-pub type Signer = Arc<dyn Fn(&[&[u8]]) -> Mac + Send + Sync>;
 
 const EVENT_DOMAIN: &[u8] = b"credence/audit/event/v1";
 const START_DOMAIN: &[u8] = b"credence/audit/start/v1";
@@ -188,7 +185,7 @@ struct Claimed {
 /// Takes the first chain that no other session has. The lock is one of the tables', and goes with the session.
 fn claim(connection: &mut PgConnection) -> Result<i32, StoreError> {
     let claimed: Option<Claimed> = diesel::sql_query(format!(
-        "SELECT chain FROM generate_series(0, $1) AS chain
+        "SELECT chain FROM generate_series(0, $1 - 1) AS chain
          WHERE pg_try_advisory_lock(hashtext('credence audit chain ' || {SCHEMA}), chain) LIMIT 1"
     ))
     .bind::<Integer, _>(CHAIN_LIMIT)
@@ -270,17 +267,47 @@ pub fn list_checkpoints(
     Ok(points_of(signer, CHECKPOINT_DOMAIN, rows))
 }
 
-/// Notes up to where a chain is pruned.
+/// Notes up to where a chain is pruned, unless it was pruned further meanwhile.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
-pub fn replace_checkpoint(
+pub fn advance_checkpoint(
+    connection: &mut DatabaseConnection,
+    signer: &Signer,
+    point: &ChainPoint,
+) -> Result<(), StoreError> {
+    let of_chain = audit_checkpoints::table.find(point.chain);
+    let earlier = of_chain.filter(audit_checkpoints::chain_sequence.le(point.sequence));
+    diesel::delete(earlier).execute(connection)?;
+    let further: Option<i64> = of_chain
+        .select(audit_checkpoints::chain_sequence)
+        .first(connection)
+        .optional()?;
+    if further.is_some() {
+        return Ok(());
+    }
+    insert_checkpoint(connection, signer, point)
+}
+
+/// Says of a chain that it was pruned up to a point, whatever was said before.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be written.
+pub fn reset_checkpoint(
+    connection: &mut DatabaseConnection,
+    signer: &Signer,
+    point: &ChainPoint,
+) -> Result<(), StoreError> {
+    diesel::delete(audit_checkpoints::table.find(point.chain)).execute(connection)?;
+    insert_checkpoint(connection, signer, point)
+}
+
+fn insert_checkpoint(
     connection: &mut DatabaseConnection,
     signer: &Signer,
     point: &ChainPoint,
 ) -> Result<(), StoreError> {
     let tag = point_tag(signer, CHECKPOINT_DOMAIN, point);
-    diesel::delete(audit_checkpoints::table.find(point.chain)).execute(connection)?;
     diesel::insert_into(audit_checkpoints::table)
         .values((
             audit_checkpoints::chain.eq(point.chain),

@@ -115,27 +115,26 @@ impl AuditRow {
                 bytes.extend_from_slice(part);
             }
         };
-        let text = |text: &'_ Option<String>| text.clone().map(String::into_bytes);
         put(Some(&self.id));
         put(Some(&self.occurred_at_us.to_be_bytes()));
         put(Some(self.action.as_bytes()));
         put(Some(self.actor_issuer.as_bytes()));
         put(Some(self.actor_subject.as_bytes()));
         put(self.credential_id.as_deref());
-        put(text(&self.credential_name).as_deref());
+        put(self.credential_name.as_deref().map(str::as_bytes));
         put(self
             .value_version
             .map(i32::to_be_bytes)
             .as_ref()
             .map(<[u8; 4]>::as_slice));
         put(self.user_id.as_deref());
-        put(text(&self.user_subject).as_deref());
-        put(text(&self.consumer_kind).as_deref());
-        put(text(&self.consumer_external_id).as_deref());
-        put(text(&self.consumer_name).as_deref());
+        put(self.user_subject.as_deref().map(str::as_bytes));
+        put(self.consumer_kind.as_deref().map(str::as_bytes));
+        put(self.consumer_external_id.as_deref().map(str::as_bytes));
+        put(self.consumer_name.as_deref().map(str::as_bytes));
         put(Some(self.request_id.as_bytes()));
         put(self.owner_id.as_deref());
-        put(text(&self.reason).as_deref());
+        put(self.reason.as_deref().map(str::as_bytes));
         put(Some(&self.times.to_be_bytes()));
         put(self.heads.as_deref());
         put(Some(&self.chain.to_be_bytes()));

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
-use super::audit_chain::{Chain, ChainOwner, Signer};
+use super::audit_chain::{Chain, ChainOwner};
 use super::availability::Availability;
 use super::connection::{Database, DatabaseConnection};
 use super::error::StoreError;
 use super::job::{End, Job, Ran};
 use super::pool::ANSWER_LIMIT;
 use super::worker::Turn;
+use crate::types::audit::Signer;
 
 /// How many connections a job is tried on.
 const CONNECTIONS_TRIED: usize = 2;

@@ -41,7 +41,6 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
-use audit_chain::Signer;
 use availability::Availability;
 use connection::{Database, DatabaseConnection};
 use error::{JobError, StoreError};
@@ -52,6 +51,7 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 use writer::{Writer, WriterThreads};
 
+use crate::types::audit::Signer;
 use crate::types::change::Told;
 
 /// How long the check whether the database can be used may take.

@@ -160,21 +160,6 @@ pub fn list_resolves(
     Ok(rows.into_iter().filter_map(resolves_of).collect())
 }
 
-/// The last event that there is; `None` when there is none.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be read.
-pub fn find_last_event(
-    connection: &mut DatabaseConnection,
-) -> Result<Option<Id<AuditEvent>>, StoreError> {
-    let last: Option<Vec<u8>> = audit_events::table
-        .select(audit_events::id)
-        .order(audit_events::id.desc())
-        .first(connection)
-        .optional()?;
-    row::optional_id(last)
-}
-
 /// The uses of a reference; `None` when there is no reference, and nothing inside when there were no uses.
 ///
 /// # Errors

@@ -12,7 +12,6 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use super::audit_chain::Signer;
 use super::availability::Availability;
 use super::batch::{Connections, run_alone, run_together};
 use super::connection::{Database, DatabaseConnection};
@@ -21,6 +20,7 @@ use super::job::{End, Job, WaitingJob, Written};
 use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
 use super::worker::{Turn, Workers};
+use crate::types::audit::Signer;
 use crate::types::change::Told;
 
 /// How many jobs wait at most; more are refused at once.

@@ -1,13 +1,15 @@
 //! Audit events: what was done, by whom, to what. They never hold a value.
 
+use std::sync::Arc;
+
 use super::clock::Timestamp;
 use super::consumer::Consumer;
 use super::credential::Credential;
 use super::id::Id;
-use super::user::User;
+use super::user::{User, UserKey};
 
 /// What an audit event records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuditAction {
     /// A credential was created.
     CredentialCreated,
@@ -130,6 +132,30 @@ pub struct AuditEvent {
     pub times: i32,
 }
 
+impl AuditEvent {
+    /// An event that says no more than that.
+    #[must_use]
+    pub fn new(id: Id<Self>, occurred_at: Timestamp, action: AuditAction, actor: UserKey) -> Self {
+        Self {
+            id,
+            occurred_at,
+            action,
+            actor_issuer: actor.issuer,
+            actor_subject: actor.subject,
+            credential_id: None,
+            credential_name: None,
+            value_version: None,
+            user_id: None,
+            user_subject: None,
+            consumer: None,
+            request_id: String::new(),
+            owner_id: None,
+            reason: None,
+            times: 1,
+        }
+    }
+}
+
 /// What is added to the audit log.
 #[derive(Clone, Debug)]
 pub enum AuditEntry {
@@ -160,6 +186,9 @@ pub const MAC_LENGTH_BYTES: usize = 32;
 
 /// Authenticates an event, and all that come before it in its chain.
 pub type Mac = [u8; MAC_LENGTH_BYTES];
+
+/// Makes message authentication codes of lists of parts, of which no two are the same bytes. Who has it has the key of the log.
+pub type Signer = Arc<dyn Fn(&[&[u8]]) -> Mac + Send + Sync>;
 
 /// A place in a chain of the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,14 +14,10 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::process::{ServerProcess, credence, run, stderr, stdout};
-use crate::support::secret;
+use crate::support::{secret, text};
 
 fn directory() -> TempDir {
     TempDir::new().unwrap()
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 /// Runs `serve`, which must end by itself within a second.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::keys::new_key;
 use crate::support::process::{Place, ServerProcess, stderr};
+use crate::support::text;
 
 /// A data directory of its own whose database is not there yet.
 struct Fresh {
@@ -53,10 +54,6 @@ impl Fresh {
         );
         assert!(!self.place.data.join("credence.db").exists());
     }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
 
 fn mode(path: &Path, mode: u32) {
@@ -120,6 +117,22 @@ fn a_file_that_others_can_read_or_replace_is_refused() {
     symlink(&inside, &link).unwrap();
     let command = fresh.command(&["--master-key-file", text(&link)]);
     fresh.refused(command, 78, "where others can write");
+    // As with a link, so without one, and with a link that lies there itself.
+    let within = open.join("within.key");
+    symlink(&file, &within).unwrap();
+    for path in [&inside, &within] {
+        let command = fresh.command(&["--master-key-file", text(path)]);
+        fresh.refused(command, 78, "where others can write");
+    }
+    for bits in [0o775, 0o757] {
+        mode(&open, bits);
+        let command = fresh.command(&["--master-key-file", text(&inside)]);
+        fresh.refused(command, 78, "where others can write");
+    }
+    // There, others can put nothing in the place of what is somebody else's.
+    mode(&open, 0o1777);
+    let key = Fresh::new();
+    key.served_with(key.command(&["--master-key-file", text(&inside)]));
     mode(&open, 0o755);
     fresh.served_with(fresh.command(&["--master-key-file", text(&link)]));
 }
@@ -168,6 +181,12 @@ fn a_command_has_no_shell_no_environment_ten_seconds_and_4_kib() {
         "10 seconds",
     );
     assert!(began_at.elapsed() < Duration::from_secs(15));
+    // Who has the output still open when the command has ended gets what is left of the ten seconds, and no ten more.
+    let began_at = Instant::now();
+    let leaves_one = serde_json::json!(["/bin/sh", "-c", "sleep 20 & sleep 6"]);
+    fresh.refused(run(leaves_one), 78, "its output has not");
+    let took = began_at.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
 #[test]

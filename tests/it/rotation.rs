@@ -1,5 +1,6 @@
 //! Rotating data keys and master keys while servers run: no resolve fails, and nothing is left under the old key.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -17,11 +18,7 @@ use crate::support::database::part_of;
 use crate::support::keys::{add_credentials, change_keys, keys, new_key, status, stored_keyring};
 use crate::support::process::{Place, ServerProcess, stderr};
 use crate::support::store::lines;
-use crate::support::{Server, database, http_client, secret, tell};
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use crate::support::{Server, bytes_of, database, http_client, secret, tell, text};
 
 #[tokio::test]
 async fn a_server_meets_a_data_key_that_it_does_not_know_and_loads_it() {
@@ -64,15 +61,12 @@ async fn a_destroyed_data_key_is_in_no_file_of_the_database() {
     let mut connection = database::database(&data).connect().unwrap();
     let before = stored_keyring(&mut connection);
     let wrapped = before.keys[0].copies[0].wrapped.clone();
-    let sealed = "SELECT lower(hex(sealed_value)) AS line FROM credentials";
-    let old_value = if database::is_postgres() {
-        lines(
-            &mut connection,
-            "SELECT encode(sealed_value, 'hex') AS line FROM credentials",
-        )
+    let sealed = if database::is_postgres() {
+        "SELECT encode(sealed_value, 'hex') AS line FROM credentials"
     } else {
-        lines(&mut connection, sealed)
+        "SELECT lower(hex(sealed_value)) AS line FROM credentials"
     };
+    let old_value = bytes_of(&lines(&mut connection, sealed)[0]);
     drop(connection);
     change_keys(&place, &["rotate", "--activate-after", "0s"]);
     let mut connection = database::database(&data).connect().unwrap();
@@ -84,10 +78,9 @@ async fn a_destroyed_data_key_is_in_no_file_of_the_database() {
             .iter()
             .all(|key| key.copies.iter().all(|copy| copy.wrapped != wrapped))
     );
-    if !database::is_postgres() {
-        let old_value: Vec<u8> = (0..old_value[0].len() / 2)
-            .map(|place| u8::from_str_radix(&old_value[0][2 * place..2 * place + 2], 16).unwrap())
-            .collect();
+    if database::is_postgres() {
+        tell("the files of PostgreSQL keep deleted rows until VACUUM: they are not looked through");
+    } else {
         for file in ["credence.db", "credence.db-wal"] {
             let content = std::fs::read(data.join(file)).unwrap();
             assert!(memchr::memmem::find(&content, &wrapped).is_none(), "{file}");
@@ -144,6 +137,65 @@ async fn values_that_do_not_open_keep_their_data_key_and_are_named() {
             secret(name)
         );
     }
+}
+
+/// Starts a rotation, as a process of its own.
+fn rotation(place: &Place, activate_after: &str) -> Child {
+    let mut command = place.command(&["keys", "rotate", "--activate-after", activate_after]);
+    command.stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[tokio::test]
+async fn two_rotations_at_once_leave_one_active_data_key() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let id = server.editor("alice").create("kept").await;
+    server.end().await;
+    // Both wait for the same key, which is activated once; and both begin at the same time.
+    for activate_after in ["2s", "0s"] {
+        let mut first = rotation(&place, activate_after);
+        let mut told = BufReader::new(first.stderr.take().unwrap());
+        if activate_after != "0s" {
+            let mut waits = String::new();
+            told.read_line(&mut waits).unwrap();
+            assert!(waits.contains("waits"), "{waits}");
+        }
+        let second = rotation(&place, activate_after).wait_with_output().unwrap();
+        let mut rest = String::new();
+        told.read_to_string(&mut rest).unwrap();
+        assert!(first.wait().unwrap().success(), "{rest}");
+        assert!(second.status.success(), "{}", stderr(&second));
+        let shown = status(&place);
+        assert_eq!(shown["valuesUnderOldKeys"], 0);
+        let keys = shown["dataKeys"].as_array().unwrap();
+        let values: Vec<&Value> = keys
+            .iter()
+            .filter(|key| key["purpose"] == "VALUE")
+            .collect();
+        let (last, others) = values.split_last().unwrap();
+        assert_eq!(last["state"], "ACTIVE", "{keys:?}");
+        assert!(
+            others.iter().all(|key| key["state"] == "DESTROYED"),
+            "{keys:?}"
+        );
+        let server = place.serve(Stdio::null(), &[]);
+        let runtime = place.token("runtime", "runtime");
+        let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": id })).await;
+        assert_eq!(resolved["value"], secret("kept"));
+    }
+    // One change of the keyring each: a key that was added, activated or destroyed twice would be in the log twice.
+    let query = "SELECT reason AS line FROM audit_events WHERE action = 'KEYRING_CHANGED'";
+    let mut changes: Vec<String> = lines(&mut database::database(&data).connect().unwrap(), query)
+        .iter()
+        .map(|reason| reason.split(" generation").next().unwrap().to_owned())
+        .collect();
+    let count = changes.len();
+    changes.sort();
+    changes.dedup();
+    assert_eq!(changes.len(), count, "{changes:?}");
+    assert!(changes.contains(&"KEY_ADDED 5".to_owned()), "{changes:?}");
 }
 
 /// Somebody who resolves, all the time, and writes sometimes, of whom no request may fail.

@@ -16,17 +16,7 @@ use crate::support::audit::{Numbers, findings, signer};
 use crate::support::database::part_of;
 use crate::support::keys::wrapping_key;
 use crate::support::store::lines;
-use crate::support::{Answer, Server, database, secret, tell};
-
-fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len() / 2)
-        .map(|place| u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).unwrap())
-        .collect()
-}
-
-fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
+use crate::support::{Answer, Server, bytes_of, database, hex_of, secret, tell};
 
 /// A connection that breaks every rule of the tables.
 fn without_rules(data: &Path) -> DatabaseConnection {
@@ -174,7 +164,6 @@ async fn every_two_of_fifty_values_that_change_their_rows_are_found() {
             "CREATE TABLE kept AS SELECT id, name, sealed_value, data_key_id FROM credentials",
         )
         .unwrap();
-    let mut swaps = 0;
     for (number, id) in ids.iter().enumerate() {
         for other in (0..rows).filter(|other| *other != number) {
             let swap = format!(
@@ -187,7 +176,6 @@ async fn every_two_of_fifty_values_that_change_their_rows_are_found() {
                 ["CREDENTIAL_UNREADABLE"],
                 "{number}, {other}"
             );
-            swaps += 1;
         }
         let back = format!(
             "UPDATE credentials SET sealed_value = (SELECT k.sealed_value FROM kept k WHERE k.name = 'c{number}') WHERE name = 'c{number}'"
@@ -196,8 +184,7 @@ async fn every_two_of_fifty_values_that_change_their_rows_are_found() {
         let answer = runtime.resolve(id).await;
         assert_eq!(answer.field()["value"], secret(&format!("c{number}")));
     }
-    assert_eq!(swaps, rows * (rows - 1));
-    tell(&format!("{swaps} swaps, all found"));
+    tell(&format!("{} swaps, all found", rows * (rows - 1)));
 }
 
 #[tokio::test]
@@ -320,6 +307,7 @@ fn is_found(file: &Path, master_key: &Path, values: &[(Id<Credential>, String)])
 #[tokio::test]
 async fn flipped_bits_of_the_file_give_no_wrong_value_no_panic_and_are_found() {
     if database::is_postgres() {
+        tell("the bits of the file are those of SQLite: nothing is tested here over PostgreSQL");
         return;
     }
     let directory = TempDir::new().unwrap();

@@ -56,11 +56,9 @@ async fn neither_the_log_nor_a_file_of_postgresql_holds_a_value() {
 
 /// The log of the server that the whole suite ran on, when it is named: `.ci/run` looks through it afterwards.
 #[test]
+#[ignore = "reads the log that CREDENCE_TEST_POSTGRES_LOG names"]
 fn the_log_of_the_whole_suite_holds_no_value() {
-    let Ok(path) = std::env::var("CREDENCE_TEST_POSTGRES_LOG") else {
-        println!("SKIPPED: CREDENCE_TEST_POSTGRES_LOG names no log");
-        return;
-    };
+    let path = std::env::var("CREDENCE_TEST_POSTGRES_LOG").unwrap();
     let log = std::fs::read(path).unwrap();
     let text = String::from_utf8_lossy(&log);
     let resolves = text.matches("CREDENTIAL_RESOLVED").count();

@@ -18,6 +18,7 @@
 
 #[path = "../it/access.rs"]
 mod access;
+mod anchors;
 #[path = "../it/audit.rs"]
 mod audit;
 #[path = "../it/audit_chain.rs"]

@@ -154,6 +154,8 @@ CREATE TABLE audit_events (
 CREATE INDEX audit_events_by_credential ON audit_events (credential_id, id) WHERE credential_id IS NOT NULL;
 CREATE INDEX audit_events_by_actor ON audit_events (actor_subject, id);
 CREATE UNIQUE INDEX audit_events_by_chain ON audit_events (chain, chain_sequence);
+-- Which keyring there was: a start looks for the newest of these few.
+CREATE INDEX audit_events_of_keyring ON audit_events (id) WHERE action IN ('KEYRING_CHANGED', 'LOG_PRUNED');
 
 -- Where each chain ends. Changed with each transaction that adds to it.
 CREATE TABLE audit_chains (

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use credence::failure::Failure;
-use credence::keyring_start::{connect, store_failure};
+use credence::keyring_start::store_failure;
 use credence::store::audit::list_rows;
 use credence::store::audit_row::AuditRow;
 use credence::types::clock::Timestamp;
@@ -10,7 +10,7 @@ use credence::types::hex::hex;
 use serde_json::{Value, json};
 
 use super::parse_time;
-use crate::command::keyring::KeyringSettings;
+use crate::command::keyring::{KeyringSettings, Place};
 use crate::command::print;
 
 /// How many rows are read at once.
@@ -31,10 +31,12 @@ pub struct ExportArguments {
 
 /// Prints the log.
 pub fn run(arguments: &ExportArguments) -> Result<(), Failure> {
-    let database = arguments.settings.data.database()?;
-    let mut connection = connect(&database)?;
+    let Place {
+        database,
+        mut connection,
+        ..
+    } = arguments.settings.open()?;
     let failure = |error| store_failure(&database, error);
-    connection.be_patient().map_err(failure)?;
     let mut after = Vec::new();
     loop {
         let rows = list_rows(&mut connection, &after, BATCH_LIMIT_ROWS).map_err(failure)?;

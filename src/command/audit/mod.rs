@@ -5,9 +5,10 @@ mod prune;
 mod verify;
 
 use clap::Subcommand;
-use credence::crypto::audit_key::{AuditSigner, audit_signer};
+use credence::crypto::audit_key::audit_signer;
 use credence::failure::{Failure, FailureKind};
 use credence::keyring_start::keyring_failure;
+use credence::types::audit::Signer;
 use credence::types::clock::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -35,7 +36,7 @@ pub fn run(command: AuditCommand) -> Result<(), Failure> {
 }
 
 /// Opens the keyring, which has the key of the log. Not by [`credence::keyring_start::open_stored`]: what that refuses is what is looked for.
-fn signer(settings: &KeyringSettings, place: &Place) -> Result<AuditSigner, Failure> {
+fn signer(settings: &KeyringSettings, place: &Place) -> Result<Signer, Failure> {
     let opened = credence::crypto::keyring::Keyring::open(&place.stored, &settings.keys()?);
     Ok(audit_signer(
         &opened.map_err(|error| keyring_failure(&error))?,

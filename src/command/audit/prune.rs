@@ -1,7 +1,7 @@
 //! `credence audit prune`.
 
 use clap::Args;
-use credence::data_directory::DataDirectory;
+use credence::data_directory::{DataDirectory, DataDirectoryLock};
 use credence::domain::audit_prune::{begin_anew, prune};
 use credence::domain::audit_verification::Verification;
 use credence::domain::command_log::CommandLog;
@@ -11,7 +11,7 @@ use credence::store::connection::Database;
 use credence::types::clock::{Clock, Timestamp};
 
 use super::{bar, check_failed, parse_time, signer, verify};
-use crate::command::keyring::KeyringSettings;
+use crate::command::keyring::{KeyringSettings, Place};
 use crate::command::tell;
 
 /// The arguments of `credence audit prune`.
@@ -37,6 +37,12 @@ pub struct PruneArguments {
 pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
     let clock = Clock::system();
     let mut place = arguments.settings.open()?;
+    // Before anything is looked at: what a server writes behind that would be lost.
+    let _lock = if arguments.damaged {
+        lock(&arguments.settings, &place)?
+    } else {
+        None
+    };
     let signer = signer(&arguments.settings, &place)?;
     let mut verification = Verification::default();
     verify::verify(&mut place, &signer, &[], &mut verification)?;
@@ -45,12 +51,6 @@ pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
     let failure = |error| store_failure(&database, error);
     log.follow(&mut place.connection).map_err(failure)?;
     let Some(before) = arguments.before else {
-        let _lock = match &place.database {
-            Database::Sqlite(_) => {
-                Some(DataDirectory::open(&arguments.settings.data.data_dir)?.lock()?)
-            }
-            Database::Postgres(_) => None,
-        };
         let begun =
             begin_anew(&mut place.connection, &signer, &mut log, &verification).map_err(failure)?;
         tell(&format!(
@@ -83,4 +83,12 @@ pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
         pruned.credentials
     ));
     Ok(())
+}
+
+/// Takes the place of the server. Over PostgreSQL there is nothing that tells whether one runs.
+fn lock(settings: &KeyringSettings, place: &Place) -> Result<Option<DataDirectoryLock>, Failure> {
+    match &place.database {
+        Database::Sqlite(_) => Ok(Some(DataDirectory::open(&settings.data.data_dir)?.lock()?)),
+        Database::Postgres(_) => Ok(None),
+    }
 }

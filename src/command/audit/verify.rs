@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use credence::crypto::audit_key::AuditSigner;
 use credence::domain::audit_anchor::{AnchorLine, parse_line};
 use credence::domain::audit_verification::Verification;
 use credence::failure::Failure;
 use credence::keyring_start::store_failure;
 use credence::types::audit::ChainPoint;
+use credence::types::audit::Signer;
 use serde_json::json;
 
 use super::{bar, check_failed, signer};
@@ -53,7 +53,7 @@ pub fn run(arguments: &VerifyArguments) -> Result<(), Failure> {
 /// Verifies the log, while somebody looks on.
 pub fn verify(
     place: &mut Place,
-    signer: &AuditSigner,
+    signer: &Signer,
     anchors: &[ChainPoint],
     verification: &mut Verification,
 ) -> Result<(), Failure> {
@@ -69,7 +69,7 @@ pub fn verify(
 fn read(
     path: &Path,
     place: &Place,
-    signer: &AuditSigner,
+    signer: &Signer,
     verification: &mut Verification,
 ) -> Result<Vec<ChainPoint>, Failure> {
     let content = std::fs::read(path).map_err(|error| Failure::file(path, "read", &error))?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 use credence::domain::rotation::{Rotated, RotationProgress};
 use credence::failure::{Failure, FailureKind};
-use credence::master_key_source::MasterKeySource;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::edit;
@@ -31,14 +30,8 @@ pub struct RotateArguments {
 
 /// Rotates the data key.
 pub fn run(arguments: &RotateArguments) -> Result<(), Failure> {
-    let mut keys = arguments.settings.keys()?;
-    for file in &arguments.with_key_file {
-        for key in MasterKeySource::file(file.clone()).read()? {
-            if keys.iter().all(|known| known.id() != key.id()) {
-                keys.push(key);
-            }
-        }
-    }
+    let source = arguments.settings.source()?;
+    let keys = source.with_files(&arguments.with_key_file).read()?;
     let bar = ProgressBar::hidden();
     let style = ProgressStyle::with_template(
         "{msg} {wide_bar} {human_pos} of {human_len} values, {eta} left",
@@ -56,14 +49,14 @@ pub fn run(arguments: &RotateArguments) -> Result<(), Failure> {
             "The data key {} seals from now on. What was sealed before is sealed anew.",
             id.0
         )),
-        RotationProgress::Sealed { values: 0, left } => {
+        RotationProgress::Sealing(left) => {
             bar.set_message("sealing");
             bar.set_position(0);
             bar.set_length(left);
             // On anything but a terminal nothing is drawn.
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        RotationProgress::Sealed { values, .. } => bar.inc(values),
+        RotationProgress::Sealed(values) => bar.inc(values),
         RotationProgress::Destroyed(_) => {}
     };
     let rotated = edit(&arguments.settings, &keys, |editor| {
@@ -74,6 +67,13 @@ pub fn run(arguments: &RotateArguments) -> Result<(), Failure> {
 }
 
 fn report(rotated: &Rotated) -> Result<(), Failure> {
+    if rotated.unreadable.is_empty() && rotated.destroyed.is_empty() {
+        tell(&format!(
+            "{} values were sealed anew, and 0 are left under an old data key: another command has finished the rotation.",
+            rotated.values
+        ));
+        return Ok(());
+    }
     if rotated.unreadable.is_empty() {
         let destroyed: Vec<String> = rotated
             .destroyed

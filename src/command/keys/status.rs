@@ -44,7 +44,7 @@ fn opens(
     database: &credence::store::connection::Database,
     stored: &StoredKeyring,
 ) -> Result<Vec<String>, Failure> {
-    let Some(source) = settings.source() else {
+    let Some(source) = settings.find_source() else {
         return Ok(Vec::new());
     };
     let keys = source.read()?;

@@ -2,21 +2,22 @@
 
 use std::path::Path;
 
-use credence::crypto::audit_key::{AuditSigner, audit_signer};
+use credence::crypto::audit_key::audit_signer;
 use credence::crypto::keyring::Keyring;
 use credence::domain::audit_verification::Verification;
 use credence::store::connection::DatabaseConnection;
+use credence::types::audit::Signer;
 
 use super::keys::{stored_keyring, wrapping_key};
 
 /// What authenticates the log of a database that this master key opens.
-pub fn signer(connection: &mut DatabaseConnection, master_key: &Path) -> AuditSigner {
+pub fn signer(connection: &mut DatabaseConnection, master_key: &Path) -> Signer {
     let stored = stored_keyring(connection);
     audit_signer(&Keyring::open(&stored, &[wrapping_key(master_key)]).unwrap())
 }
 
 /// What is found in the log, as text. That it cannot even be read is a finding too.
-pub fn findings(connection: &mut DatabaseConnection, signer: &AuditSigner) -> Vec<String> {
+pub fn findings(connection: &mut DatabaseConnection, signer: &Signer) -> Vec<String> {
     let mut verification = Verification::default();
     match verification.run(connection, signer, &[], &mut |_count| {}) {
         Ok(()) => verification

@@ -20,6 +20,8 @@ pub mod server;
 pub mod store;
 pub mod stream;
 
+use std::path::Path;
+
 use memchr::memmem;
 
 pub use answer::Answer;
@@ -31,6 +33,23 @@ pub const MARKER: &str = "Marker5eCret";
 /// A value that can be told from others, with the marker in it.
 pub fn secret(name: &str) -> String {
     format!("{MARKER}-{name}")
+}
+
+/// A path as an argument of a command.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Hexadecimal digits as bytes.
+pub fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2)
+        .map(|place| u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).unwrap())
+        .collect()
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The workflow of the platform's documentation, in YAML, with an ID in it.

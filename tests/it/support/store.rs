@@ -1,10 +1,11 @@
 //! What must hold of the store over either database.
 
-use credence::crypto::audit_key::{self, AuditSigner};
+use credence::crypto::audit_key;
 use credence::store::Store;
 use credence::store::connection::{Database, DatabaseConnection};
 use credence::store::error::{Cause, StoreError};
 use credence::store::migration;
+use credence::types::audit::Signer;
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
 use diesel::query_dsl::RunQueryDsl;
@@ -13,7 +14,7 @@ use diesel::sql_types::Text;
 use super::database::bytes;
 
 /// What authenticates the audit log of a database that no server opens.
-pub fn signer() -> AuditSigner {
+pub fn signer() -> Signer {
     audit_key::signer([7; 32].into())
 }
 
