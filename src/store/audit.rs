@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::audit_row::{ANCHORED, AuditRow, CARRIED_OVER};
-use super::connection::{DatabaseConnection, MultiBackend};
+use super::connection::{DatabaseConnection, MultiBackend, on_connection};
 use super::error::StoreError;
 use super::schema::audit_events;
 use super::{row, search};
@@ -41,9 +41,8 @@ pub(super) fn insert_row(
     connection: &mut DatabaseConnection,
     row: &AuditRow,
 ) -> Result<(), StoreError> {
-    diesel::insert_into(audit_events::table)
-        .values(row)
-        .execute(connection)?;
+    let insert = diesel::insert_into(audit_events::table).values(row);
+    on_connection!(connection, inner => insert.execute(inner))?;
     Ok(())
 }
 

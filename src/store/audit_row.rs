@@ -19,7 +19,8 @@ pub(super) const CARRIED_OVER: &str = "CREDENTIAL_CARRIED_OVER";
 
 /// A row, as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Insertable)]
-#[diesel(table_name = audit_events)]
+// A statement that names all columns is prepared once: with defaults in place of nulls, each would be put together anew.
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are those of the table")]
 pub struct AuditRow {
     pub id: Vec<u8>,

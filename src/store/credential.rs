@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::DatabaseConnection;
+use super::connection::{DatabaseConnection, on_connection};
 use super::error::StoreError;
 use super::row;
 use super::schema::{credentials, deleted_credentials, users};
@@ -138,12 +138,12 @@ pub fn find_credential_with_value(
     connection: &mut DatabaseConnection,
     id: Id<Credential>,
 ) -> Result<Option<(Credential, StoredValue)>, StoreError> {
-    let row: Option<(CredentialRow, ValueRow)> = credentials::table
+    let found = credentials::table
         .inner_join(users::table)
         .filter(credentials::id.eq(id.as_bytes().as_slice()))
-        .select((CREDENTIAL_COLUMNS, VALUE_COLUMNS))
-        .first(connection)
-        .optional()?;
+        .select((CREDENTIAL_COLUMNS, VALUE_COLUMNS));
+    let row: Option<(CredentialRow, ValueRow)> =
+        on_connection!(connection, inner => found.first(inner)).optional()?;
     row.map(|(credential, value)| Ok((credential_of(credential)?, value_of(value))))
         .transpose()
 }

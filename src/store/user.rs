@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::{DatabaseConnection, MultiBackend};
+use super::connection::{DatabaseConnection, MultiBackend, on_connection};
 use super::error::StoreError;
 use super::row;
 use super::schema::{removed_users, users};
@@ -191,12 +191,12 @@ pub fn find_removal(
     connection: &mut DatabaseConnection,
     key: &UserKey,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let removed_at_us: Option<i64> = removed_users::table
+    let removal = removed_users::table
         .filter(removed_users::issuer.eq(&key.issuer))
         .filter(removed_users::subject.eq(&key.subject))
-        .select(removed_users::removed_at_us)
-        .first(connection)
-        .optional()?;
+        .select(removed_users::removed_at_us);
+    let removed_at_us: Option<i64> =
+        on_connection!(connection, inner => removal.first(inner)).optional()?;
     Ok(removed_at_us.map(Timestamp))
 }
 

@@ -325,8 +325,8 @@ async fn a_hundred_old_rows_that_are_put_back_are_found_also_when_the_log_was_pr
         let found = findings(&mut connection, &signer);
         assert_eq!(found.len(), 1, "{found:?}");
         // Where that event was pruned, nothing says any more that it ever was. The last one of a chain is not pruned.
-        let is_told = found[0].contains("was deleted")
-            || (pruned && found[0].contains("says nothing of it"));
+        let is_told =
+            found[0].contains("was deleted") || (pruned && found[0].contains("says nothing of it"));
         assert!(is_told && found[0].contains(&deleted), "{found:?}");
         connection
             .batch_execute(&format!("DELETE FROM credentials WHERE id = {id}"))
