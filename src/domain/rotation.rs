@@ -16,10 +16,10 @@ use crate::types::id::Id;
 use crate::types::keyring::{KeyState, StoredDataKey, StoredKeyring};
 use crate::types::secret::DataKeyId;
 
-/// How many values are sealed anew in one transaction: servers wait for no more than that.
-const BATCH_LIMIT_ROWS: i64 = 64;
+/// How many values are sealed anew in one transaction: on SQLite, the server waits for no more than that.
+const BATCH_LIMIT_ROWS: i64 = 16;
 /// The shortest rest between two transactions. Otherwise it is as long as the transaction was, so that servers have half of the time.
-const REST: Duration = Duration::from_millis(2);
+const REST: Duration = Duration::from_millis(1);
 /// How often a transaction is done again that lost against those of servers.
 const BATCH_ATTEMPTS: usize = 20;
 /// How often it is looked whether a key has waited long enough.

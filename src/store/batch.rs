@@ -51,6 +51,7 @@ impl Connections<'_> {
         self.turn.call(CONNECT_LIMIT, || {
             let mut connection = self.database.connect()?;
             let chain = Chain::open(&mut connection, ChainOwner::Server, self.signer)?;
+            connection.wait_by_itself()?;
             Ok(Opened {
                 epoch,
                 connection,
@@ -77,8 +78,7 @@ fn commit_together(opened: &mut Opened, batch: &mut [Box<dyn Job>]) -> Result<()
         connection, chain, ..
     } = opened;
     let before = chain.end();
-    // Taking the write lock at once: a deferred transaction that reads first may fail when it comes to write.
-    connection.batch_execute("BEGIN IMMEDIATE")?;
+    connection.begin_writing()?;
     for job in batch {
         connection.batch_execute("SAVEPOINT job")?;
         let mut longer = chain.clone();

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 use diesel::sql_types::{Integer, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection};
 
-use super::error::StoreError;
+use super::error::{StoreError, is_locked};
 use super::postgres::PostgresUrl;
 
 /// A connection to either database.
@@ -71,6 +73,35 @@ impl DatabaseConnection {
         self.transaction(work)
     }
 
+    /// Lets a connection of SQLite that writes wait for commands with [`Self::begin_writing`], and no longer by SQLite's own pauses, which
+    /// soon are longer than what they wait for.
+    ///
+    /// # Errors
+    /// A [`StoreError`] when the database cannot be reached.
+    pub fn wait_by_itself(&mut self) -> Result<(), StoreError> {
+        if let Self::Sqlite(_) = self {
+            self.batch_execute("PRAGMA busy_timeout = 0")?;
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction on SQLite that has the write lock. Commands have it for about a millisecond at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when another process has it for two seconds, and other [`StoreError`]s when it cannot begin.
+    pub fn begin_writing(&mut self) -> Result<(), StoreError> {
+        let began_at = Instant::now();
+        loop {
+            // Taking the write lock at once: a deferred transaction that reads first may fail when it comes to write.
+            match self.batch_execute("BEGIN IMMEDIATE") {
+                Err(error) if is_locked(&error) && began_at.elapsed() < SQLITE_LOCK_LIMIT => {
+                    thread::sleep(SQLITE_LOCK_INTERVAL);
+                }
+                begun => return Ok(begun?),
+            }
+        }
+    }
+
     /// As [`Self::in_transaction`], for work that reads before it writes: on SQLite it takes the write lock at once, since a transaction
     /// that has read may fail when it comes to write.
     ///
@@ -121,21 +152,24 @@ impl DatabaseConnection {
         outcome
     }
 
-    /// For commands that work beside a server: they wait longer for its locks than a request may.
+    /// For commands that work beside a server: they wait longer for its locks than a request may. On SQLite they take the log into the file
+    /// sooner than a server does, so that it has not to do that for what they have written.
     ///
     /// # Errors
     /// A [`StoreError`] when the database cannot be reached.
     pub fn be_patient(&mut self) -> Result<(), StoreError> {
         let settings = match self {
-            Self::Sqlite(_) => "PRAGMA busy_timeout = 60000",
+            Self::Sqlite(_) => "PRAGMA busy_timeout = 60000; PRAGMA wal_autocheckpoint = 500",
             Self::Postgres(_) => "SET lock_timeout = '60s'; SET statement_timeout = '10min'",
         };
         Ok(self.batch_execute(settings)?)
     }
 }
 
-/// How long SQLite waits for another process that writes, in milliseconds.
-const SQLITE_BUSY_TIMEOUT_MS: u32 = 2_000;
+/// How long SQLite waits for another process that writes.
+const SQLITE_LOCK_LIMIT: Duration = Duration::from_secs(2);
+/// How often the writer looks meanwhile.
+const SQLITE_LOCK_INTERVAL: Duration = Duration::from_micros(200);
 
 /// Set on every connection. `secure_delete` overwrites what is deleted; `synchronous=FULL` makes a commit durable;
 /// `trusted_schema=OFF` keeps a schema that somebody changed from running functions. The log is taken into the file at 4,000 pages (16 MiB)
@@ -210,7 +244,8 @@ fn open_sqlite(path: &Path, mode: &str) -> Result<SqliteConnection, StoreError> 
     let url = sqlite_url(path, mode).ok_or(StoreError::Unavailable)?;
     let mut connection =
         SqliteConnection::establish(&url).map_err(|_library_text| StoreError::Unavailable)?;
-    connection.batch_execute(&format!("PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS};"))?;
+    let limit_ms = SQLITE_LOCK_LIMIT.as_millis();
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {limit_ms};"))?;
     Ok(connection)
 }
 
@@ -256,6 +291,6 @@ impl diesel::r2d2::ManageConnection for ConnectionManager {
     }
 
     fn has_broken(&self, connection: &mut DatabaseConnection) -> bool {
-        std::thread::panicking() || connection.is_broken()
+        thread::panicking() || connection.is_broken()
     }
 }

@@ -219,13 +219,11 @@ pub fn update_seal(
         .filter(credentials::data_key_id.eq(before.data_key.0))
         .filter(credentials::name_key.eq(&credential.name_key))
         .filter(credentials::owner_id.eq(credential.owner.id.as_bytes().as_slice()));
-    let changed = diesel::update(unchanged)
-        .set((
-            credentials::data_key_id.eq(after.data_key.0),
-            credentials::sealed_value.eq(&after.sealed.0),
-        ))
-        .execute(connection)?;
-    Ok(changed)
+    let update = diesel::update(unchanged).set((
+        credentials::data_key_id.eq(after.data_key.0),
+        credentials::sealed_value.eq(&after.sealed.0),
+    ));
+    Ok(on_connection!(connection, inner => update.execute(inner))?)
 }
 
 /// All credentials of an owner, in the order of their IDs.

@@ -78,6 +78,12 @@ impl From<DieselError> for StoreError {
     }
 }
 
+/// Whether SQLite says that another connection has the lock (`SQLITE_BUSY`): diesel hands on no code.
+#[must_use]
+pub fn is_locked(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, information) if information.message() == "database is locked")
+}
+
 /// What kind of error of a statement it is, without its text.
 const fn kind(error: &DieselError) -> &'static str {
     match error {
