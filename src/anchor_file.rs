@@ -55,8 +55,10 @@ impl AnchorPlace {
                 refusals_at = Instant::now();
                 let _written = domain.write_refusals(is_last).await;
             }
-            if let Ok(Some(line)) = domain.anchor(&mut anchoring, is_last).await {
-                self.add(&line);
+            if let Ok(Some(line)) = domain.anchor(&mut anchoring, is_last).await
+                && !self.add(&line)
+            {
+                domain.metrics().audit.count_anchor_failure();
             }
             if is_last {
                 return;
@@ -64,18 +66,20 @@ impl AnchorPlace {
         }
     }
 
-    fn add(&mut self, line: &str) {
+    /// Adds a line. Returns whether it is there.
+    fn add(&mut self, line: &str) -> bool {
         let Some((path, file)) = &mut self.0 else {
             tracing::info!("{line}");
-            return;
+            return true;
         };
         let written = writeln!(file, "{line}").and_then(|()| file.sync_data());
-        if let Err(error) = written {
+        if let Err(error) = &written {
             tracing::error!(
                 file = %path.display(),
                 "an anchor of the audit log cannot be written: {}: {line}",
                 error.kind()
             );
         }
+        written.is_ok()
     }
 }

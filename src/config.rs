@@ -1,6 +1,10 @@
 //! Every setting: its name, its default and its meaning. Settings name files that hold secrets, and hold none themselves.
 
+mod limits;
 mod sign_in;
+mod telemetry;
+mod tls;
+mod token;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,20 +15,20 @@ use std::str::FromStr;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use hyper::header::HeaderValue;
+pub use limits::LimitSettings;
 pub use sign_in::SignInSettings;
+pub use telemetry::{OtlpEndpoint, TelemetrySettings};
+pub use tls::TlsSettings;
+pub use token::{
+    JWKS_FILE_VARIABLE, JWKS_URL_VARIABLE, JWT_KEY_FILE_VARIABLE, RsaAlgorithmSetting,
+    TokenSettings,
+};
 
-use crate::crypto::token::LEEWAY_DEFAULT_SECONDS;
-use crate::crypto::token_key::RsaAlgorithm;
 use crate::data_directory::DATABASE_FILE;
 use crate::failure::{Failure, FailureKind};
 use crate::store::connection::Database;
 use crate::store::postgres::PostgresUrl;
 use crate::store::postgres_route::Protection;
-
-/// The environment variable of `--jwt-key-file`.
-pub const JWT_KEY_FILE_VARIABLE: &str = "CREDENCE_JWT_KEY_FILE";
-/// The environment variable of `--jwks-file`.
-pub const JWKS_FILE_VARIABLE: &str = "CREDENCE_JWKS_FILE";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -34,27 +38,6 @@ pub enum LogFormat {
     Human,
     /// A JSON object a line.
     Json,
-}
-
-/// The algorithm of RSA keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum RsaAlgorithmSetting {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    #[default]
-    #[value(name = "RS256")]
-    Rs256,
-    /// RSASSA-PSS with SHA-256.
-    #[value(name = "PS256")]
-    Ps256,
-}
-
-impl From<RsaAlgorithmSetting> for RsaAlgorithm {
-    fn from(setting: RsaAlgorithmSetting) -> Self {
-        match setting {
-            RsaAlgorithmSetting::Rs256 => Self::Rs256,
-            RsaAlgorithmSetting::Ps256 => Self::Ps256,
-        }
-    }
 }
 
 /// The settings of the log.
@@ -98,7 +81,8 @@ pub struct DataSettings {
         long,
         env = "CREDENCE_DATA_DIR",
         default_value = "./credence-data",
-        value_name = "DIRECTORY"
+        value_name = "DIRECTORY",
+        value_hint = clap::ValueHint::DirPath
     )]
     pub data_dir: PathBuf,
 }
@@ -197,7 +181,7 @@ pub struct ServeSettings {
     /// added to. Without it, the log of the server has these lines
     #[arg(long, env = "CREDENCE_AUDIT_ANCHOR", value_name = "FILE")]
     pub audit_anchor: Option<PathBuf>,
-    /// Listen at an address that other machines reach: a proxy in front terminates TLS
+    /// Listen at an address that other machines reach without TLS: a proxy in front terminates it
     #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
     pub behind_tls_proxy: bool,
     /// The origin of pages that may read answers: a scheme, a host, perhaps a port; several are given with commas, or by several options
@@ -209,15 +193,24 @@ pub struct ServeSettings {
         value_parser = parse_origin
     )]
     pub cors_origin: Vec<HeaderValue>,
+    /// How connections are protected.
+    #[command(flatten)]
+    pub tls: TlsSettings,
     /// How people sign in.
     #[command(flatten)]
     pub sign_in: SignInSettings,
+    /// How often something may be asked for, and who asks.
+    #[command(flatten)]
+    pub limits: LimitSettings,
     /// Tell nobody what the schema is
     #[arg(long, env = "CREDENCE_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
     pub no_introspection: bool,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub tokens: TokenSettings,
+    /// How others watch the server.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 }
 
 /// Where master keys are. `$CREDENTIALS_DIRECTORY/kek`, which systemd makes, comes before them all.
@@ -291,48 +284,11 @@ impl FromStr for ProgramSetting {
     }
 }
 
-/// Whose tokens are accepted. Without a key, the server is in local mode and signs its own.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Tokens")]
-pub struct TokenSettings {
-    /// A public key in PEM form, or a secret of 32 bytes or more shared with the issuer (HS256)
-    #[arg(
-        long,
-        env = JWT_KEY_FILE_VARIABLE,
-        value_name = "FILE",
-        conflicts_with = "jwks_file"
-    )]
-    pub jwt_key_file: Option<PathBuf>,
-    /// A JSON Web Key Set with the issuer's public keys
-    #[arg(long, env = JWKS_FILE_VARIABLE, value_name = "FILE")]
-    pub jwks_file: Option<PathBuf>,
-    /// The `iss` claim that tokens must have
-    #[arg(long, env = "CREDENCE_JWT_ISSUER", value_name = "ISSUER")]
-    pub jwt_issuer: Option<String>,
-    /// The `aud` claim that tokens must have, alone or among others
-    #[arg(
-        long,
-        env = "CREDENCE_JWT_AUDIENCE",
-        default_value = "credence",
-        value_name = "AUDIENCE"
-    )]
-    pub jwt_audience: String,
-    /// The algorithm of RSA keys that do not say theirs
-    #[arg(long, env = "CREDENCE_JWT_RSA_ALGORITHM", value_enum, default_value_t)]
-    pub jwt_rsa_algorithm: RsaAlgorithmSetting,
-    /// How far the issuer's clock may be from this machine's, in seconds: 0 to 60
-    #[arg(
-        long,
-        env = "CREDENCE_JWT_LEEWAY_SECONDS",
-        default_value_t = LEEWAY_DEFAULT_SECONDS,
-        value_name = "SECONDS",
-        value_parser = clap::value_parser!(i64).range(0..=60)
-    )]
-    pub jwt_leeway_seconds: i64,
-}
-
 /// Reads the address to listen at: an IP address and a port, or `localhost` and a port.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let numeric = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
         None => text.to_owned(),

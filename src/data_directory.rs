@@ -20,6 +20,9 @@ const CERTIFICATE_FILE_LIMIT_BYTES: u64 = 1024 * 1024;
 /// The name of the database file in a data directory.
 pub const DATABASE_FILE: &str = "credence.db";
 
+/// What systemd calls the directory of a service's credentials (systemd.exec, `LoadCredential=`).
+pub const SYSTEMD_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// A data directory that exists.
@@ -150,12 +153,16 @@ impl Drop for DataDirectoryLock {
     }
 }
 
-/// Reads a file with a secret key in it. Nobody else may be able to read it.
+/// Reads a file with a secret key in it. Nobody else may be able to read it: what systemd hands on is in memory, and for the service alone,
+/// whatever its mode says, which shows the mask of an access control list there.
 ///
 /// # Errors
 /// [`FailureKind::Configuration`] when it is missing, not a file, too large, another user's, or readable by others.
 pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let file = open_file(path, KEY_FILE_LIMIT_BYTES)?;
+    if is_handed_on_by_systemd(path) {
+        return read_all(path, file, KEY_FILE_LIMIT_BYTES);
+    }
     let metadata = file
         .metadata()
         .map_err(|error| Failure::file(path, "read", &error))?;
@@ -173,6 +180,11 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         )));
     }
     read_all(path, file, KEY_FILE_LIMIT_BYTES)
+}
+
+fn is_handed_on_by_systemd(path: &Path) -> bool {
+    std::env::var_os(SYSTEMD_DIRECTORY)
+        .is_some_and(|directory| path.parent() == Some(Path::new(&directory)))
 }
 
 /// Reads a file with public keys in it.

@@ -8,12 +8,15 @@ use std::process::ExitCode;
 
 use credence::config::{LogFormat, LogSettings};
 use credence::failure::{Failure, FailureKind};
+use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
+use zeroizing_alloc::ZeroAlloc;
 
 use command::CommandLine;
 
+/// What is given back is overwritten first, so that no value stays in memory that nothing uses.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 fn main() -> ExitCode {
     let inherited = hardening::harden();

@@ -15,12 +15,10 @@ use crate::crypto::keyring::KeyringError;
 use crate::crypto::keyring_change::SLOT_LIMIT;
 use crate::crypto::master_key::MasterKey;
 use crate::crypto::wrapping::WrappingKey;
-use crate::data_directory::{read_key_file, read_secret_file};
+use crate::data_directory::{SYSTEMD_DIRECTORY, read_secret_file};
 use crate::failure::{Failure, FailureKind};
 
-/// What systemd calls the directory of a service's credentials (systemd.exec, `LoadCredential=`).
-const SYSTEMD_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
-/// What the master key is called in it.
+/// What the master key is called in systemd's directory of credentials.
 const SYSTEMD_NAME: &str = "kek";
 
 /// How long a command may take.
@@ -111,8 +109,7 @@ impl Place {
 
     fn read(&self) -> Result<Vec<WrappingKey>, Failure> {
         let content = match self {
-            // What systemd makes is in memory, and for the service alone, whatever its mode says.
-            Self::Systemd(path) => read_key_file(path)?,
+            Self::Systemd(path) => read_secret_file(path)?,
             Self::File(path) => {
                 check_directories(path)?;
                 read_secret_file(path)?

@@ -6,8 +6,9 @@ use crate::config::ServeSettings;
 use crate::crypto::id_token::IdTokenRules;
 use crate::data_directory::{read_certificate_file, read_secret_file};
 use crate::failure::Failure;
+use crate::http::fetch::UnusableAuthorities;
 use crate::http::oidc::CALLBACK;
-use crate::http::oidc_provider::{Provider, ProviderSettings, UnusableAuthorities};
+use crate::http::oidc_provider::{Provider, ProviderSettings};
 use crate::http::public_url::PublicUrls;
 
 /// What the provider's ID tokens must be; `None` without a provider.

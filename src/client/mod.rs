@@ -61,6 +61,7 @@ pub use resolve::Resolved;
 pub use settings::{
     Authorities, ClientSettings, ServerUrl, SettingsProblem, Token, TokenSource, TokenUnavailable,
 };
+pub use transport::is_refused_certificate;
 
 use crate::types::consumer::Consumer;
 use crate::types::credential::Credential;

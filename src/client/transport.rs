@@ -223,8 +223,9 @@ fn failure(error: &reqwest::Error) -> ClientError {
     })
 }
 
-/// Whether the handshake of TLS failed: that is told as data that are invalid, in one error of the system within another.
-fn is_refused_certificate(error: &reqwest::Error) -> bool {
+/// Whether a request failed because the handshake of TLS did: that is told as data that are invalid, in one error of the system within another.
+#[must_use]
+pub fn is_refused_certificate(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = error.is_connect().then_some(error);
     while let Some(error) = cause {
         cause = match error.downcast_ref::<std::io::Error>() {

@@ -1,7 +1,9 @@
 //! `credence login-link`, and the link that `credence serve` prints.
 
 use clap::Args;
-use credence::config::{DataSettings, JWKS_FILE_VARIABLE, JWT_KEY_FILE_VARIABLE};
+use credence::config::{
+    DataSettings, JWKS_FILE_VARIABLE, JWKS_URL_VARIABLE, JWT_KEY_FILE_VARIABLE,
+};
 use credence::data_directory::DataDirectory;
 use credence::failure::Failure;
 use credence::http::public_url::PublicUrl;
@@ -58,7 +60,7 @@ pub fn run(arguments: &LoginLinkArguments) -> Result<(), Failure> {
 
 /// Refuses to make a link that the server would not take, as far as that can be known here: by the settings that both have.
 fn check_local_mode() -> Result<(), Failure> {
-    match [JWT_KEY_FILE_VARIABLE, JWKS_FILE_VARIABLE]
+    match [JWT_KEY_FILE_VARIABLE, JWKS_FILE_VARIABLE, JWKS_URL_VARIABLE]
         .into_iter()
         .find(|name| std::env::var_os(name).is_some())
     {

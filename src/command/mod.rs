@@ -3,11 +3,14 @@
 mod audit;
 mod backup;
 mod check;
+mod completions;
 mod copy;
 mod grant;
+mod health;
 mod keyring;
 mod keys;
 mod login_link;
+mod man;
 mod migrate;
 mod misunderstood;
 mod program;
@@ -75,6 +78,14 @@ enum Command {
     /// Run a command with the values of credentials in its environment
     #[command(after_long_help = run::EXAMPLES)]
     Run(run::RunArguments),
+    /// Ask a server whether it can serve: 0 when it can, 69 when it cannot or does not answer
+    #[command(after_long_help = health::EXAMPLES)]
+    Health(health::HealthArguments),
+    /// Print what makes a shell complete this command and its options
+    #[command(after_long_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(man::ManArguments),
 }
 
 impl CommandLine {
@@ -111,6 +122,9 @@ impl CommandLine {
             Command::Audit(command) => audit::run(command),
             Command::Check(arguments) => check::run(&arguments),
             Command::Run(arguments) => run::run(&arguments, inherited),
+            Command::Health(arguments) => health::run(&arguments),
+            Command::Completions(arguments) => completions::run(&arguments),
+            Command::Man(arguments) => man::run(&arguments),
         }
     }
 }

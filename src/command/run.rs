@@ -44,7 +44,12 @@ this is found before anything is resolved. Otherwise that of the command.";
 #[derive(Args)]
 pub struct RunArguments {
     /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        last = true,
+        required = true,
+        value_name = "COMMAND",
+        value_hint = clap::ValueHint::CommandWithArguments
+    )]
     command: Vec<OsString>,
     /// A variable of the command's environment, and the ID or the name of the credential whose value it gets. May be given several
     /// times

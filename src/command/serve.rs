@@ -9,6 +9,7 @@ use credence::config::ServeSettings;
 use credence::failure::{Failure, FailureKind};
 use credence::store::connection::Database;
 use credence::types::clock::Clock;
+use sd_notify::NotifyState;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -40,6 +41,10 @@ async fn serve(settings: &ServeSettings) -> Result<(), Failure> {
     let link = one_time_link(&app, settings).await;
     super::print(&greeting(&app, settings, link.as_deref()))?;
     tracing::info!(address = %app.address, local_mode = app.is_local, "serving");
+    tell_service_manager(NotifyState::Ready);
+    if let Some(address) = app.metrics_address {
+        tracing::info!(%address, "metrics are at an address of their own");
+    }
     app.serve(stop).await;
     tracing::info!("stopped");
     Ok(())
@@ -88,14 +93,14 @@ async fn one_time_link(app: &App, settings: &ServeSettings) -> Option<Zeroizing<
 }
 
 fn greeting(app: &App, settings: &ServeSettings, link: Option<&String>) -> String {
-    let address = app.address;
+    let (scheme, address) = (app.scheme, app.address);
     let database = &app.database;
     let pages = app
         .public_url
         .as_ref()
         .map(|url| format!("The page is at {url}/credentials, and GraphiQL at {url}/graphiql.\n"));
     let serving = format!(
-        "Credence serves GraphQL at http://{address}/graphql, with its data in {database}.\n{}",
+        "Credence serves GraphQL at {scheme}://{address}/graphql, with its data in {database}.\n{}",
         pages.unwrap_or_default()
     );
     if !app.is_local {
@@ -114,11 +119,11 @@ fn greeting(app: &App, settings: &ServeSettings, link: Option<&String>) -> Strin
     format!(
         "{serving}\n\
          This is local mode, for one person on one machine: the keys lie beside the database, so that only copies of the\n\
-         database alone are protected. With --jwt-key-file or --jwks-file it takes the tokens of your own issuer instead.\n\n\
+         database alone are protected. With --jwks-url, --jwks-file or --jwt-key-file it takes the tokens of your own issuer.\n\n\
          {sign_in}\n\
          To use the API, in another terminal, make a token and ask who you are:\n\n    \
          TOKEN=$({command} token --sub \"$(id -un)\" --role admin {data})\n    \
-         curl -s http://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
+         curl -s {scheme}://{address}/graphql -H \"Authorization: Bearer $TOKEN\" \\\n      \
          -H 'Content-Type: application/json' -d '{{\"query\": \"{{ viewer {{ id name }} }}\"}}'\n\n\
          Ctrl-C stops the server.\n"
     )
@@ -152,12 +157,20 @@ fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         next(&mut terminate, &mut interrupt).await;
+        tell_service_manager(NotifyState::Stopping);
         // Nobody listens any more when serving has ended by itself.
         let _listening = stop.send(true);
         next(&mut terminate, &mut interrupt).await;
         process::exit(1);
     });
     Ok(stopped)
+}
+
+/// Tells systemd, when it has started the server and wants to know (`sd_notify(3)`, `Type=notify`).
+fn tell_service_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("systemd cannot be told of the server: {}", error.kind());
+    }
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) {

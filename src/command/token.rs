@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use credence::config::DataSettings;
 use credence::crypto::local_token::LocalGrant;
-use credence::crypto::token::TOKEN_LIFETIME_LIMIT_SECONDS;
+use credence::crypto::token_rules::TOKEN_LIFETIME_LIMIT_SECONDS;
 use credence::data_directory::DataDirectory;
 use credence::failure::{Failure, FailureKind};
 use credence::local_mode::issue_token;

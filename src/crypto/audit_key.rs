@@ -16,5 +16,5 @@ pub fn audit_signer(keyring: &Keyring) -> Signer {
 /// A signer of these 32 bytes (HMAC-SHA-256).
 #[must_use]
 pub fn signer(key: DataKey) -> Signer {
-    Arc::new(move |parts| hmac_sha256(key.as_slice(), parts))
+    Arc::new(move |parts| hmac_sha256(&key, parts))
 }

@@ -2,7 +2,8 @@
 
 use aws_lc_rs::digest::SHA256;
 use aws_lc_rs::{digest, hkdf, hmac};
-use zeroize::Zeroizing;
+
+use super::locked_key::LockedKey;
 
 /// The length of a SHA-256 hash and of a key, in bytes.
 pub const HASH_LENGTH_BYTES: usize = 32;
@@ -28,16 +29,12 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; HASH_LENGTH_BYTES] {
 /// A key for one purpose, derived from another by HKDF-SHA-256; `None` when that fails, which it can only for more output than
 /// 255 hashes (RFC 5869, section 2.3).
 #[must_use]
-pub fn derive_key(
-    key: &[u8],
-    salt: &[u8],
-    purpose: &str,
-) -> Option<Zeroizing<[u8; HASH_LENGTH_BYTES]>> {
-    let mut derived = Zeroizing::new([0; HASH_LENGTH_BYTES]);
+pub fn derive_key(key: &[u8], salt: &[u8], purpose: &str) -> Option<LockedKey> {
+    let mut derived = LockedKey::zeroed();
     let info = [purpose.as_bytes()];
     let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(key);
     let material = extracted.expand(&info, hkdf::HKDF_SHA256).ok()?;
-    material.fill(derived.as_mut_slice()).ok()?;
+    material.fill(&mut derived).ok()?;
     Some(derived)
 }
 

@@ -182,9 +182,9 @@ impl Keyring {
             .filter(|row| row.purpose == KeyPurpose::Value)
         {
             let number = u32::try_from(row.id.0).map_err(|_negative| KeyringError::Damaged)?;
-            let derived = derive_key(row.key.as_slice(), &deployment_id, KeyPurpose::Value.info())
+            let derived = derive_key(&row.key, &deployment_id, KeyPurpose::Value.info())
                 .ok_or(KeyringError::Damaged)?;
-            value_keys.push((row.id, SealingKey::new(number, &derived)?));
+            value_keys.push((row.id, SealingKey::new(number, derived)));
             if row.state == KeyState::Active {
                 active = Some(row.id);
             }
@@ -226,7 +226,7 @@ impl Keyring {
 
     /// The key that authenticates cursors.
     pub(super) fn cursor_key(&self) -> &[u8] {
-        self.cursor_key.as_slice()
+        &self.cursor_key
     }
 
     /// The key that authenticates the audit log.

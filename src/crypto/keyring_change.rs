@@ -5,7 +5,7 @@ use super::audit_key::signer;
 use super::keyring::{FORMAT, KeyPurpose, KeyringError};
 use super::opened_keys::{OpenedKey, OpenedKeys};
 use super::random::{self, RandomUnavailable};
-use super::wrapping::{DATA_KEY_LENGTH_BYTES, DataKey, WrappingKey};
+use super::wrapping::WrappingKey;
 use crate::types::audit::Signer;
 use crate::types::clock::Timestamp;
 use crate::types::keyring::{
@@ -259,7 +259,7 @@ fn add_key(
 ) -> Result<DataKeyId, KeyringError> {
     let last = stored.keys.iter().map(|row| row.id.0).max().unwrap_or(0);
     let id = DataKeyId(last.saturating_add(1));
-    let key: DataKey = random::bytes::<DATA_KEY_LENGTH_BYTES>().map_err(no_random)?;
+    let key = random::key().map_err(no_random)?;
     let mut copies = Vec::new();
     for wrapping in keys {
         copies.push(WrappedKey {

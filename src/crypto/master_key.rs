@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::digest::{hmac_sha256, sha256};
+use super::locked_key::{KEY_LENGTH_BYTES, LockedKey};
 use super::random::{self, RandomUnavailable};
 use crate::types::keyring::MasterKeyId;
 
 const PREFIX: &str = "ck1_";
-const KEY_LENGTH_BYTES: usize = 32;
 const CHECKSUM_LENGTH_BYTES: usize = 4;
 
 /// What is wrong with a text that was to be a master key.
@@ -36,7 +36,7 @@ impl fmt::Display for MasterKeyProblem {
 }
 
 /// A master key of 32 bytes, wiped when dropped.
-pub struct MasterKey(Zeroizing<[u8; KEY_LENGTH_BYTES]>);
+pub struct MasterKey(LockedKey);
 
 impl MasterKey {
     /// A new random key.
@@ -44,7 +44,7 @@ impl MasterKey {
     /// # Errors
     /// [`RandomUnavailable`] when the system's source fails.
     pub fn generate() -> Result<Self, RandomUnavailable> {
-        Ok(Self(random::bytes()?))
+        Ok(Self(random::key()?))
     }
 
     /// Reads the text form, `ck1_` and base64url of the key and the first 4 bytes of its SHA-256. White space around it
@@ -71,15 +71,17 @@ impl MasterKey {
         if is_weak(key) {
             return Err(MasterKeyProblem::Weak);
         }
-        Ok(Self(Zeroizing::new(*key)))
+        LockedKey::copy_of(key)
+            .map(Self)
+            .ok_or(MasterKeyProblem::Malformed)
     }
 
     /// The text form: one line, with its end.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
-        let hash = sha256(self.0.as_slice());
+        let hash = sha256(&self.0);
         let checksum = hash.get(..CHECKSUM_LENGTH_BYTES).unwrap_or_default();
-        let bytes = Zeroizing::new([self.0.as_slice(), checksum].concat());
+        let bytes = Zeroizing::new([&*self.0, checksum].concat());
         // With room for all of it, so that no copy of a part stays behind: base64 takes a third more than the bytes.
         let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * bytes.len()));
         text.push_str(PREFIX);
@@ -100,7 +102,7 @@ impl MasterKey {
     }
 
     /// The key itself, for the keyring.
-    pub(super) fn bytes(&self) -> &[u8; KEY_LENGTH_BYTES] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -77,7 +77,7 @@ impl OpenedKeys {
         deployment_id: &[u8; 16],
     ) -> Result<DataKey, KeyringError> {
         let key = self.key(purpose)?;
-        derive_key(key.as_slice(), deployment_id, purpose.info()).ok_or(KeyringError::Damaged)
+        derive_key(key, deployment_id, purpose.info()).ok_or(KeyringError::Damaged)
     }
 
     fn key(&self, purpose: KeyPurpose) -> Result<&DataKey, KeyringError> {
@@ -88,7 +88,7 @@ impl OpenedKeys {
     /// The key that authenticates sessions.
     pub(super) fn session_key(&self, deployment_id: &[u8; 16]) -> Result<RowKey, KeyringError> {
         let key = self.key(KeyPurpose::Cursor)?;
-        RowKey::derive(key.as_slice(), deployment_id, SESSION_PURPOSE).ok_or(KeyringError::Damaged)
+        RowKey::derive(key, deployment_id, SESSION_PURPOSE).ok_or(KeyringError::Damaged)
     }
 
     /// The key that authenticates the audit log.
@@ -131,7 +131,7 @@ impl OpenedKeys {
             }
         }
         let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        Ok(hmac_sha256(key.as_slice(), &parts))
+        Ok(hmac_sha256(&key, &parts))
     }
 }
 

@@ -22,6 +22,7 @@ use orion::hazardous::aead::xchacha20poly1305::{Nonce, SecretKey, XChaCha20Poly1
 use zeroize::Zeroizing;
 
 use super::digest::length_prefix;
+use super::locked_key::LockedKey;
 use super::random;
 
 const MAGIC: u8 = 0x43;
@@ -50,21 +51,17 @@ pub enum SealError {
     SealFailed,
 }
 
-/// A key that seals and opens, wiped when dropped.
+/// A key that seals and opens. The cipher gets a copy of it each time, which it wipes.
 pub struct SealingKey {
     number: u32,
-    key: SecretKey,
+    key: LockedKey,
 }
 
 impl SealingKey {
-    /// A key of 32 bytes under a number that goes into each header.
-    ///
-    /// # Errors
-    /// [`SealError::SealFailed`] when the bytes cannot be a key.
-    pub fn new(number: u32, bytes: &[u8; 32]) -> Result<Self, SealError> {
-        let key =
-            SecretKey::try_from(bytes.as_slice()).map_err(|_unknown| SealError::SealFailed)?;
-        Ok(Self { number, key })
+    /// A key under a number that goes into each header.
+    #[must_use]
+    pub const fn new(number: u32, key: LockedKey) -> Self {
+        Self { number, key }
     }
 
     /// Seals `content`, bound to the parts of `context`.
@@ -81,14 +78,9 @@ impl SealingKey {
         let nonce =
             Nonce::try_from(nonce_bytes.as_slice()).map_err(|_unknown| SealError::SealFailed)?;
         let mut ciphertext = vec![0; padded.len() + TAG_LENGTH_BYTES];
-        XChaCha20Poly1305::seal(
-            &self.key,
-            &nonce,
-            &padded,
-            Some(&associated),
-            &mut ciphertext,
-        )
-        .map_err(|_unknown| SealError::SealFailed)?;
+        let key = self.cipher_key().ok_or(SealError::SealFailed)?;
+        XChaCha20Poly1305::seal(&key, &nonce, &padded, Some(&associated), &mut ciphertext)
+            .map_err(|_unknown| SealError::SealFailed)?;
         let sealed = [header.as_slice(), nonce_bytes.as_slice(), &ciphertext].concat();
         match self.open(&sealed, context) {
             Ok(opened) if opened.as_slice() == content => Ok(sealed),
@@ -115,15 +107,15 @@ impl SealingKey {
         let nonce = Nonce::try_from(nonce).map_err(|_unknown| SealError::NotAuthentic)?;
         let associated = associated_data(context, header);
         let mut padded = Zeroizing::new(vec![0; padded_length]);
-        XChaCha20Poly1305::open(
-            &self.key,
-            &nonce,
-            ciphertext,
-            Some(&associated),
-            &mut padded,
-        )
-        .map_err(|_unknown| SealError::NotAuthentic)?;
+        let key = self.cipher_key().ok_or(SealError::NotAuthentic)?;
+        XChaCha20Poly1305::open(&key, &nonce, ciphertext, Some(&associated), &mut padded)
+            .map_err(|_unknown| SealError::NotAuthentic)?;
         unpad(&padded).ok_or(SealError::NotAuthentic)
+    }
+
+    /// The key as the cipher takes it; `None` when it cannot be one, which 32 bytes always can.
+    fn cipher_key(&self) -> Option<SecretKey> {
+        SecretKey::try_from(&*self.key).ok()
     }
 
     fn header(&self) -> [u8; HEADER_LENGTH_BYTES] {
@@ -185,8 +177,12 @@ fn unpad(padded: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 mod tests {
     use super::*;
 
+    fn key_of(number: u32, byte: u8) -> SealingKey {
+        SealingKey::new(number, LockedKey::copy_of(&[byte; 32]).unwrap())
+    }
+
     fn key() -> SealingKey {
-        SealingKey::new(7, &[9; 32]).unwrap()
+        key_of(7, 9)
     }
 
     #[test]
@@ -200,12 +196,12 @@ mod tests {
             key().open(&sealed, &[b"ab", b"c"]),
             Err(SealError::NotAuthentic)
         );
-        let other_number = SealingKey::new(8, &[9; 32]).unwrap();
+        let other_number = key_of(8, 9);
         assert_eq!(
             other_number.open(&sealed, &[b"a", b"bc"]),
             Err(SealError::OtherKey)
         );
-        let other_key = SealingKey::new(7, &[8; 32]).unwrap();
+        let other_key = key_of(7, 8);
         assert_eq!(
             other_key.open(&sealed, &[b"a", b"bc"]),
             Err(SealError::NotAuthentic)

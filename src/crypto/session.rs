@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::digest::{HASH_LENGTH_BYTES, derive_key, hmac_sha256, sha256};
+use super::digest::{derive_key, hmac_sha256, sha256};
+use super::locked_key::LockedKey;
 use super::random::{self, RandomUnavailable};
 use crate::types::session::{
     Authenticator, Fingerprint, LoginCode, RowMac, SECRET_LENGTH_BYTES, SecretHash, Session, Way,
@@ -63,7 +64,7 @@ pub fn is_same(one: &str, other: &str) -> bool {
 }
 
 /// A key that authenticates rows.
-pub struct RowKey(Zeroizing<[u8; HASH_LENGTH_BYTES]>);
+pub struct RowKey(LockedKey);
 
 impl RowKey {
     /// The key derived from another one for a purpose; `None` when that fails.
@@ -80,7 +81,7 @@ impl RowKey {
     /// Tells this key apart from others.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(hmac_sha256(self.0.as_slice(), &[ROW_KEY_DOMAIN]))
+        Fingerprint(hmac_sha256(&self.0, &[ROW_KEY_DOMAIN]))
     }
 
     /// What a session keeps of what it was made of.
@@ -91,7 +92,7 @@ impl RowKey {
             way.as_str().as_bytes(),
             &fingerprint.0,
         ];
-        Authenticator(hmac_sha256(self.0.as_slice(), &parts))
+        Authenticator(hmac_sha256(&self.0, &parts))
     }
 
     /// Authenticates what a browser keeps of a sign-in under way. A text, 43 characters of base64url.
@@ -105,7 +106,7 @@ impl RowKey {
     ) -> String {
         let session = session.as_ref().map(|hash| hash.0.as_slice());
         let mac = hmac_sha256(
-            self.0.as_slice(),
+            &self.0,
             &[
                 ATTEMPT_DOMAIN,
                 secret.as_bytes(),
@@ -124,7 +125,7 @@ impl RowKey {
         // A session that is limited to no credential is not one that is limited to none at all.
         let is_limited: &[u8] = if credential_ids.is_some() { b"1" } else { b"0" };
         RowMac(hmac_sha256(
-            self.0.as_slice(),
+            &self.0,
             &[
                 SESSION_DOMAIN,
                 &session.id_hash.0,
@@ -144,7 +145,7 @@ impl RowKey {
     #[must_use]
     pub fn code_mac(&self, code: &LoginCode) -> RowMac {
         RowMac(hmac_sha256(
-            self.0.as_slice(),
+            &self.0,
             &[
                 CODE_DOMAIN,
                 &code.code_hash.0,

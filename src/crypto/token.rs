@@ -3,14 +3,16 @@
 //! `jsonwebtoken` verifies the signature. What it accepts and we do not (a `crit` header, a list for `iss`, a claim that
 //! is missing, a lifetime without bounds, a clock that is not ours) is checked here.
 
+use std::sync::Arc;
+
 use jsonwebtoken::Validation;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
 
 use super::digest::hmac_sha256;
 use super::token_algorithm::TokenAlgorithm;
+use super::token_claims::{Claims, GrantClaims, payload};
 use super::token_header::TokenHeader;
 use super::token_key::{TokenKey, TokenKeys};
+use super::token_rules::{TokenRules, TokenTimes};
 use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
@@ -21,10 +23,6 @@ use crate::types::user::{PROFILE_LIMIT_CHARACTERS, Profile, UserKey};
 
 /// The longest token, in bytes.
 pub const TOKEN_LIMIT_BYTES: usize = 8 * 1024;
-/// How long a token may live, from `iat` to `exp`, in seconds.
-pub const TOKEN_LIFETIME_LIMIT_SECONDS: i64 = 24 * 60 * 60;
-/// How far the issuer's clock may be from ours, in seconds, unless configured otherwise.
-pub const LEEWAY_DEFAULT_SECONDS: i64 = 30;
 
 const FINGERPRINT_DOMAIN: &[u8] = b"credence/token-fingerprint/v1";
 /// The longest subject, in bytes.
@@ -35,7 +33,7 @@ const SUBJECT_LIMIT_BYTES: usize = 255;
 pub enum TokenProblem {
     /// It is too long, or not three parts of base64url with JSON in them.
     Malformed,
-    /// Its header has a member that is refused, or a `typ` that is not of a token.
+    /// Its header has a member that is refused, or a `typ` that is not of a token, or not of an access token where that is required.
     Header,
     /// Its algorithm is not that of the key.
     Algorithm,
@@ -64,6 +62,24 @@ pub enum TokenProblem {
 }
 
 impl TokenProblem {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Malformed,
+        Self::Header,
+        Self::Algorithm,
+        Self::UnknownKey,
+        Self::Signature,
+        Self::Claims,
+        Self::Issuer,
+        Self::Audience,
+        Self::Subject,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::Lifetime,
+        Self::Nonce,
+        Self::KeySet,
+    ];
+
     /// The reason, as a word for the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -97,12 +113,16 @@ pub struct VerifiedToken {
     pub scopes: ScopeSet,
     /// When it was issued: the `iat` claim, in seconds.
     pub issued_at_seconds: i64,
+    /// From when on it is good: the later one of the claims `iat` and `nbf`, in seconds.
+    pub begins_at_seconds: i64,
     /// When it expires: the `exp` claim, in seconds.
     pub expires_at_seconds: i64,
     /// Until when it is accepted: the `exp` claim and the leeway, in seconds.
     pub accepted_until_seconds: i64,
     /// The only credentials that it resolves; `None` for all.
-    pub credential_ids: Option<Vec<Id<Credential>>>,
+    pub credential_ids: Option<Arc<[Id<Credential>]>>,
+    /// The programs that it was given to: its claims `client_id` and `azp`.
+    pub clients: Vec<String>,
     /// What it was verified with.
     pub verified_with: Fingerprint,
 }
@@ -111,24 +131,20 @@ pub struct VerifiedToken {
 pub struct TokenVerifier {
     // Each with the fingerprint of what it verifies, made once: every token asks for it, and every session for all of them.
     keys: Vec<(TokenKey, Fingerprint)>,
-    issuer: String,
-    audience: String,
-    leeway_seconds: i64,
+    rules: TokenRules,
 }
 
 impl TokenVerifier {
-    /// A verifier of tokens from `issuer` for `audience`.
+    /// A verifier of the tokens that these keys sign and these rules allow.
     #[must_use]
-    pub fn new(keys: TokenKeys, issuer: String, audience: String, leeway_seconds: i64) -> Self {
+    pub fn new(keys: TokenKeys, rules: TokenRules) -> Self {
         let keys = keys.into_vec().into_iter().map(|key| {
-            let fingerprint = fingerprint(&issuer, &audience, &key);
+            let fingerprint = fingerprint(&rules.issuer, &rules.audience, &key);
             (key, fingerprint)
         });
         Self {
             keys: keys.collect(),
-            issuer,
-            audience,
-            leeway_seconds,
+            rules,
         }
     }
 
@@ -141,6 +157,9 @@ impl TokenVerifier {
             return Err(TokenProblem::Malformed);
         }
         let header = TokenHeader::parse(token)?;
+        if self.rules.require_at_jwt && !header.is_access_token() {
+            return Err(TokenProblem::Header);
+        }
         let (key, fingerprint) = self
             .find(header.kid.as_deref())
             .ok_or(TokenProblem::UnknownKey)?;
@@ -150,7 +169,25 @@ impl TokenVerifier {
         let claims = jsonwebtoken::decode::<Claims>(token, &key.key, &validation(key.algorithm))
             .map_err(|error| problem_of(error.kind()))?
             .claims;
-        self.check(claims, *fingerprint, now)
+        let grants = GrantClaims {
+            scope: &self.rules.scope_claim,
+            role: self.rules.role_claim.as_deref(),
+        };
+        let scopes = grants.read(&payload(token)?)?;
+        self.check(claims, scopes, *fingerprint, now)
+    }
+
+    /// Whether what was verified earlier is good now: time goes on, and the clock may be set back.
+    ///
+    /// # Errors
+    /// A [`TokenProblem`] of its times.
+    pub fn check_again(&self, token: &VerifiedToken, now: Timestamp) -> Result<(), TokenProblem> {
+        let times = TokenTimes {
+            iat: token.issued_at_seconds,
+            start: token.begins_at_seconds,
+            exp: token.expires_at_seconds,
+        };
+        self.rules.check_times(times, now)
     }
 
     /// What tokens are verified with: one for each key.
@@ -171,33 +208,27 @@ impl TokenVerifier {
     fn check(
         &self,
         claims: Claims,
+        scopes: ScopeSet,
         verified_with: Fingerprint,
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenProblem> {
-        let now_seconds = now.seconds();
-        if claims.iss != self.issuer {
+        if claims.iss != self.rules.issuer {
             return Err(TokenProblem::Issuer);
         }
-        if !claims.aud.contains(&self.audience) {
+        if !claims.aud.contains(&self.rules.audience) {
             return Err(TokenProblem::Audience);
         }
-        if claims.exp.0 <= now_seconds.saturating_sub(self.leeway_seconds) {
-            return Err(TokenProblem::Expired);
-        }
-        let latest_start = now_seconds.saturating_add(self.leeway_seconds);
-        if claims.iat.0 > latest_start || claims.nbf.is_some_and(|nbf| nbf.0 > latest_start) {
-            return Err(TokenProblem::NotYetValid);
-        }
-        let too_long = claims.exp.0.saturating_sub(claims.iat.0) > TOKEN_LIFETIME_LIMIT_SECONDS;
-        if too_long
-            || claims.exp.0
-                > now_seconds.saturating_add(TOKEN_LIFETIME_LIMIT_SECONDS + self.leeway_seconds)
-        {
-            return Err(TokenProblem::Lifetime);
-        }
+        let (iat, exp) = (claims.iat.0, claims.exp.0);
+        let times = TokenTimes {
+            iat,
+            start: claims.nbf.map_or(iat, |nbf| nbf.0.max(iat)),
+            exp,
+        };
+        self.rules.check_times(times, now)?;
         if !is_subject(&claims.sub) {
             return Err(TokenProblem::Subject);
         }
+        let credential_ids = claims.credential_ids.as_deref().map(parse_ids);
         Ok(VerifiedToken {
             user: UserKey {
                 issuer: claims.iss,
@@ -207,68 +238,18 @@ impl TokenVerifier {
                 name: profile_text(claims.name),
                 email: profile_text(claims.email),
             },
-            scopes: ScopeSet::parse(claims.scope.as_deref().unwrap_or_default()),
-            issued_at_seconds: claims.iat.0,
-            expires_at_seconds: claims.exp.0,
-            accepted_until_seconds: claims.exp.0.saturating_add(self.leeway_seconds),
-            credential_ids: claims
-                .credential_ids
-                .as_deref()
-                .map(parse_ids)
-                .transpose()?,
+            scopes,
+            issued_at_seconds: iat,
+            begins_at_seconds: times.start,
+            expires_at_seconds: exp,
+            accepted_until_seconds: exp.saturating_add(self.rules.leeway_seconds),
+            credential_ids: credential_ids.transpose()?,
+            clients: [claims.client_id, claims.azp]
+                .into_iter()
+                .flatten()
+                .collect(),
             verified_with,
         })
-    }
-}
-
-/// The claims that matter (RFC 7519, section 4.1; RFC 8693, section 4.2). Typed, so that a claim of another type, or one that stands
-/// twice, is refused.
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: Audience,
-    sub: String,
-    exp: NumericDate,
-    iat: NumericDate,
-    nbf: Option<NumericDate>,
-    scope: Option<String>,
-    name: Option<String>,
-    email: Option<String>,
-    credential_ids: Option<Vec<String>>,
-}
-
-/// The `aud` claim: one text, or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum Audience {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl Audience {
-    fn contains(&self, audience: &str) -> bool {
-        match self {
-            Self::One(one) => one == audience,
-            Self::Several(several) => several.iter().any(|one| one == audience),
-        }
-    }
-}
-
-/// Seconds since 1970 (RFC 7519, section 2), fractions cut off.
-struct NumericDate(i64);
-
-impl<'de> Deserialize<'de> for NumericDate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = serde_json::Number::deserialize(deserializer)?;
-        let text = number.to_string();
-        let whole = text.split('.').next().unwrap_or_default();
-        let seconds: i64 = whole
-            .parse()
-            .map_err(|_malformed| D::Error::custom("no number of seconds"))?;
-        if seconds < 0 {
-            return Err(D::Error::custom("a time before 1970"));
-        }
-        Ok(Self(seconds))
     }
 }
 
@@ -321,8 +302,8 @@ fn profile_text(text: Option<String>) -> Option<String> {
     })
 }
 
-fn parse_ids(texts: &[String]) -> Result<Vec<Id<Credential>>, TokenProblem> {
-    let ids: Option<Vec<_>> = texts.iter().map(|text| Id::parse(text)).collect();
+fn parse_ids(texts: &[String]) -> Result<Arc<[Id<Credential>]>, TokenProblem> {
+    let ids: Option<Arc<[_]>> = texts.iter().map(|text| Id::parse(text)).collect();
     ids.ok_or(TokenProblem::Claims)
 }
 
@@ -336,8 +317,8 @@ mod tests {
     fn what_tokens_are_verified_with_has_the_same_fingerprint_in_every_version() {
         let secret: Vec<u8> = (0..32).collect();
         let keys = TokenKeys::from_secret(&secret).ok();
-        let verifier =
-            keys.map(|keys| TokenVerifier::new(keys, "issuer".into(), "audience".into(), 30));
+        let rules = TokenRules::new("issuer".into(), "audience".into());
+        let verifier = keys.map(|keys| TokenVerifier::new(keys, rules));
         let fingerprints: Vec<String> = verifier
             .iter()
             .flat_map(TokenVerifier::fingerprints)

@@ -60,13 +60,22 @@ impl TokenHeader {
             &header.enc,
             &header.b64,
         ];
-        let known_type = header.typ.as_deref().is_none_or(|name| {
-            ["jwt", "at+jwt", "application/at+jwt"].contains(&name.to_ascii_lowercase().as_str())
-        });
-        if refused.iter().any(|member| member.0) || !known_type {
+        let is_of_known_type = header.typ.is_none() || header.has_type(&["jwt"]);
+        if refused.iter().any(|member| member.0) || !is_of_known_type && !header.is_access_token() {
             return Err(TokenProblem::Header);
         }
         Ok(header)
+    }
+
+    /// Whether the token says that it is an access token (RFC 9068, section 2.1).
+    pub fn is_access_token(&self) -> bool {
+        self.has_type(&["at+jwt", "application/at+jwt"])
+    }
+
+    /// Whether it has one of these types. Media types know no case (RFC 7515, section 4.1.9).
+    fn has_type(&self, names: &[&str]) -> bool {
+        let typ = self.typ.as_deref();
+        typ.is_some_and(|typ| names.iter().any(|name| typ.eq_ignore_ascii_case(name)))
     }
 }
 

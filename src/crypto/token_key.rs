@@ -73,9 +73,11 @@ pub enum TokenKeyProblem {
     TooManyKeys,
 }
 
-impl fmt::Display for TokenKeyProblem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl TokenKeyProblem {
+    /// What is to be said of the keys, behind where they are.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::WeakSecret => {
                 "is too weak a secret: 32 random bytes or more are needed (openssl rand 32 > FILE)"
             }
@@ -97,7 +99,13 @@ impl fmt::Display for TokenKeyProblem {
             }
             Self::EmptySet => "has no key that verifies signatures",
             Self::TooManyKeys => "has more than 50 keys",
-        })
+        }
+    }
+}
+
+impl fmt::Display for TokenKeyProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

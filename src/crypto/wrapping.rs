@@ -1,24 +1,20 @@
 //! Wrapping: what a master key does. It seals data keys, and nothing else.
 
-use zeroize::Zeroizing;
-
 use super::digest::derive_key;
 use super::keyring::KeyringError;
+use super::locked_key::LockedKey;
 use super::master_key::MasterKey;
 use super::seal::SealingKey;
 use crate::types::keyring::MasterKeyId;
 use crate::types::secret::DataKeyId;
-
-/// The length of a data key, in bytes.
-pub(super) const DATA_KEY_LENGTH_BYTES: usize = 32;
 
 const CHECK_CONTENT: [u8; 32] = [0; 32];
 const CHECK_DOMAIN: &[u8] = b"credence/kcv/v1";
 const WRAP_DOMAIN: &[u8] = b"credence/data-key/v1";
 const WRAP_PURPOSE: &str = "kek/wrap/v1";
 
-/// A data key as it is used, wiped when dropped.
-pub type DataKey = Zeroizing<[u8; DATA_KEY_LENGTH_BYTES]>;
+/// A data key as it is used.
+pub type DataKey = LockedKey;
 
 /// The key that a master key wraps with, derived from it. A server keeps it, so that it can open data keys that are made while it runs;
 /// the master key itself is wiped once this is made.
@@ -37,7 +33,7 @@ impl WrappingKey {
             derive_key(master_key.bytes(), &[], WRAP_PURPOSE).ok_or(KeyringError::Damaged)?;
         Ok(Self {
             id: master_key.id(),
-            key: SealingKey::new(0, &derived)?,
+            key: SealingKey::new(0, derived),
         })
     }
 
@@ -83,7 +79,7 @@ impl WrappingKey {
     ) -> Result<Vec<u8>, KeyringError> {
         let id = id.0.to_be_bytes();
         let context = [WRAP_DOMAIN, deployment_id, &id, purpose.as_bytes()];
-        Ok(self.key.seal(key.as_slice(), &context)?)
+        Ok(self.key.seal(key, &context)?)
     }
 
     /// Opens a data key that was wrapped.
@@ -97,11 +93,6 @@ impl WrappingKey {
         let id = id.0.to_be_bytes();
         let context = [WRAP_DOMAIN, deployment_id, &id, purpose.as_bytes()];
         let opened = self.key.open(wrapped, &context)?;
-        let mut key = DataKey::default();
-        if opened.len() != key.len() {
-            return Err(KeyringError::Damaged);
-        }
-        key.copy_from_slice(&opened);
-        Ok(key)
+        DataKey::copy_of(&opened).ok_or(KeyringError::Damaged)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::caller::Caller;
+use super::caller::{Caller, Proof};
 use super::error::Error;
 use super::user::overtaken;
 use super::{CHANGE_ATTEMPTS, Domain, Request};
@@ -35,6 +35,10 @@ pub enum AuthenticationError {
     Code,
     /// The provider's ID token is good, and its claims allow nothing.
     NoRights,
+    /// So much came from there that was not good that nobody looked at it: how long to wait before the next attempt.
+    TooOften(Duration),
+    /// There are no keys of the issuer now that tokens could be verified with.
+    KeysUnavailable,
     /// It could not be found out.
     Failed(Error),
 }
@@ -44,6 +48,19 @@ impl AuthenticationError {
     #[must_use]
     pub fn is_unknown_key(&self) -> bool {
         matches!(self, Self::Token(TokenProblem::UnknownKey))
+    }
+
+    /// Whether what was shown is nothing that anybody gave out, or no longer: it could be made up.
+    pub(super) const fn is_refusal(&self) -> bool {
+        match self {
+            Self::Token(_) | Self::Session | Self::Code => true,
+            // The first two are who they say; of the others, nobody knows.
+            Self::RemovedUser
+            | Self::NoRights
+            | Self::TooOften(_)
+            | Self::KeysUnavailable
+            | Self::Failed(_) => false,
+        }
     }
 }
 
@@ -123,18 +140,26 @@ impl Domain {
         token: &str,
         request_id: Id<Request>,
     ) -> Result<Caller, AuthenticationError> {
-        let token = self
-            .tokens
-            .verify(token, self.clock.now())
-            .map_err(AuthenticationError::Token)?;
-        let user = self.user_of(&token).await?;
+        let verified = self.verify_token(token).await?;
+        let user = match self.user_of(&verified).await {
+            Err(Error::Unauthenticated) => {
+                self.tokens.forget(token, self.clock.now());
+                return Err(AuthenticationError::RemovedUser);
+            }
+            user => user?,
+        };
         Ok(Caller {
             user,
-            scopes: token.scopes,
-            issued_at_seconds: token.issued_at_seconds,
-            accepted_until_seconds: token.accepted_until_seconds,
-            credential_ids: token.credential_ids.map(Arc::from),
-            session: None,
+            scopes: verified.scopes,
+            issued_at_seconds: verified.issued_at_seconds,
+            accepted_until_seconds: verified.accepted_until_seconds,
+            credential_ids: verified.credential_ids.clone(),
+            client: verified
+                .clients
+                .first()
+                .map(|client| Arc::from(client.as_str())),
+            proof: Proof::Token(verified.verified_with),
+            is_for_resolving: self.tokens.is_for_resolving(&verified.clients),
             request_id,
             refusals: self.refusals.clone(),
         })
@@ -149,23 +174,30 @@ impl Domain {
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
-    /// The check of one who was authenticated earlier, on a connection that stays: their user still exists, and so does their session.
+    /// The check of one who was authenticated earlier, on a connection that stays: their user still exists, and so does their session, and
+    /// the key is still the issuer's that verified their token.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when that is no longer so; otherwise that it could not be found out.
     pub async fn check_still_exists(&self, caller: &Caller) -> Result<(), Error> {
         let now = self.clock.now();
-        if let Some(id_hash) = caller.session {
-            // It goes with its user.
-            let exists: Result<bool, StoreError> = self
-                .store
-                .read(move |connection| session::has_session(connection, id_hash, now))
-                .await;
-            return if exists? {
-                Ok(())
-            } else {
-                Err(Error::Unauthenticated)
-            };
+        let verified_with = match caller.proof {
+            Proof::Token(verified_with) => verified_with,
+            Proof::Session(id_hash, authenticator) => {
+                // It goes with its user.
+                let exists: Result<bool, StoreError> = self
+                    .store
+                    .read(move |connection| session::has_session(connection, id_hash, now))
+                    .await;
+                return if exists? && self.accepts_session(authenticator, now) {
+                    Ok(())
+                } else {
+                    Err(Error::Unauthenticated)
+                };
+            }
+        };
+        if !self.tokens.accepts(verified_with, now) {
+            return Err(Error::Unauthenticated);
         }
         let removals = self.known_users.removals();
         let key = &caller.user.key;
@@ -290,7 +322,7 @@ impl Domain {
         let (id, key) = (caller.user.id, caller.user.key.clone());
         let issued_at_seconds = caller.issued_at_seconds;
         let leeway_seconds = self.removal_leeway_seconds;
-        let (signed_in, now) = (caller.session, self.clock.now());
+        let (signed_in, now) = (caller.session(), self.clock.now());
         move |connection| {
             // A removal that comes meanwhile waits until this is done.
             user::keep_user(connection, id)?;

@@ -9,7 +9,7 @@ use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::scope::{Scope, ScopeSet};
-use crate::types::session::SecretHash;
+use crate::types::session::{Authenticator, Fingerprint, SecretHash};
 use crate::types::user::User;
 
 /// Who asks: made by authentication only.
@@ -20,10 +20,22 @@ pub struct Caller {
     pub(super) issued_at_seconds: i64,
     pub(super) accepted_until_seconds: i64,
     pub(super) credential_ids: Option<Arc<[Id<Credential>]>>,
-    // The session that authenticated them, when it was no token.
-    pub(super) session: Option<SecretHash>,
+    // The program that the token was issued to, if it says so.
+    pub(super) client: Option<Arc<str>>,
+    pub(super) proof: Proof,
+    // Whether what they showed was given to a program that may resolve.
+    pub(super) is_for_resolving: bool,
     pub(super) request_id: Id<Request>,
     pub(super) refusals: Refusals,
+}
+
+/// What authenticated a caller.
+#[derive(Clone, Copy)]
+pub(super) enum Proof {
+    /// A token, verified with this.
+    Token(Fingerprint),
+    /// A session, and what it was made of.
+    Session(SecretHash, Authenticator),
 }
 
 impl Caller {
@@ -47,7 +59,15 @@ impl Caller {
 
     /// Whether they signed in: what comes to them ends when they sign out.
     pub(super) const fn has_session(&self) -> bool {
-        self.session.is_some()
+        self.session().is_some()
+    }
+
+    /// The session that authenticated them, when it was no token.
+    pub(super) const fn session(&self) -> Option<SecretHash> {
+        match self.proof {
+            Proof::Token(_) => None,
+            Proof::Session(id_hash, _) => Some(id_hash),
+        }
     }
 
     /// Whether the token or the session allows this.

@@ -1,5 +1,7 @@
 //! What the rules can answer instead of a result, in the caller's terms. Closed: whoever translates it sees every case.
 
+use std::time::Duration;
+
 use crate::crypto::seal::SealError;
 use crate::store::error::{Cause, JobError, StoreError};
 use crate::types::clock::Timestamp;
@@ -16,7 +18,7 @@ pub enum Error {
     Rejected(Vec<Problem>),
     /// An argument is wrong in a way that only the program can correct.
     BadArgument(BadArgument),
-    /// The token or the session is no longer good: its user was removed, or signed out.
+    /// The token or the session is no longer good: its user was removed, or signed out, or its key is no longer the issuer's.
     Unauthenticated,
     /// The caller may not do this.
     Forbidden(Denial),
@@ -24,6 +26,8 @@ pub enum Error {
     Unreadable,
     /// Changes may have been missed by one who follows them.
     EventsMissed,
+    /// It is asked for too often: how long to wait before the next attempt.
+    RateLimited(Duration),
     /// Too much is going on.
     Overloaded,
     /// The database cannot be reached or written.
@@ -43,6 +47,8 @@ pub enum Denial {
     NotOwner,
     /// The token's `credential_ids` leave the credential out.
     TokenLimited,
+    /// The token was given to no program that may resolve, or it is a session.
+    ClientNotNamed,
 }
 
 /// What the person at the form can correct.
@@ -140,7 +146,9 @@ impl Error {
             Self::Forbidden(Denial::NeedsScope(_)) => "NEEDS_SCOPE",
             Self::Forbidden(Denial::NotOwner) => "NOT_OWNER",
             Self::Forbidden(Denial::TokenLimited) => "TOKEN_LIMITED",
+            Self::Forbidden(Denial::ClientNotNamed) => "CLIENT_NOT_NAMED",
             Self::Unreadable => "UNREADABLE",
+            Self::RateLimited(_) => "RATE_LIMITED",
             Self::EventsMissed
             | Self::Overloaded
             | Self::Unavailable

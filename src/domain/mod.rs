@@ -15,10 +15,14 @@ pub mod command_log;
 pub mod credential;
 pub mod credential_change;
 pub mod error;
+pub mod issuer_keys;
 pub mod keyring;
 pub mod keyring_change;
+pub mod limit;
 pub mod node;
+pub mod observation;
 pub mod page;
+pub mod proof;
 pub mod provider;
 pub mod reference;
 pub mod reference_use;
@@ -26,6 +30,8 @@ pub mod refusal;
 pub mod resolve;
 pub mod rotation;
 pub mod session;
+pub mod token;
+pub mod token_cache;
 pub mod user;
 
 use std::sync::Arc;
@@ -35,10 +41,15 @@ use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
 use keyring::LiveKeyring;
+use limit::{Limiter, Rate};
+use observation::ValueCounts;
+use proof::Proofs;
 use refusal::Refusals;
+use resolve::ClientKey;
 use session::SignIn;
+use token::Tokens;
 
-use crate::crypto::token::TokenVerifier;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::audit::find_last_event;
 use crate::store::connection::DatabaseConnection;
@@ -57,7 +68,7 @@ pub enum Request {}
 pub struct Domain {
     store: Store,
     keyring: Arc<LiveKeyring>,
-    tokens: TokenVerifier,
+    tokens: Tokens,
     sign_in: SignIn,
     clock: Clock,
     ids: IdSource,
@@ -65,6 +76,11 @@ pub struct Domain {
     removal_leeway_seconds: i64,
     known_users: KnownUsers,
     refusals: Refusals,
+    proofs: Proofs,
+    // Resolves of each client, when these are limited.
+    resolves: Option<Limiter<ClientKey>>,
+    metrics: Arc<Metrics>,
+    value_counts: ValueCounts,
 }
 
 impl Domain {
@@ -73,21 +89,42 @@ impl Domain {
     pub fn new(
         store: Store,
         keyring: Arc<LiveKeyring>,
-        tokens: TokenVerifier,
+        tokens: Tokens,
         sign_in: SignIn,
         clock: Clock,
         removal_leeway_seconds: i64,
     ) -> Self {
+        let metrics = Arc::clone(store.metrics());
+        observation::expect(&metrics);
         Self {
+            refusals: Refusals::new(&metrics),
+            metrics,
+            value_counts: ValueCounts::default(),
             store,
             keyring,
             tokens,
             sign_in,
             ids: IdSource::new(clock.clone()),
+            proofs: Proofs::new(&clock),
+            resolves: None,
             clock,
             removal_leeway_seconds,
             known_users: KnownUsers::default(),
-            refusals: Refusals::default(),
+        }
+    }
+
+    /// Has each client resolve at this rate at most.
+    #[must_use]
+    pub fn with_resolve_rate(mut self, rate: Option<Rate>) -> Self {
+        self.resolves = rate.map(|rate| Limiter::new(rate, self.clock.clone()));
+        self
+    }
+
+    /// Forgets who is as far from every limit as those are that never came.
+    pub fn sweep_limits(&self) {
+        self.proofs.sweep();
+        if let Some(resolves) = &self.resolves {
+            resolves.sweep();
         }
     }
 
@@ -108,9 +145,9 @@ impl Domain {
         self.ids.next()
     }
 
-    /// Whether requests can be answered: the database can be read and written.
+    /// Whether requests can be answered: there are keys for their tokens, and the database can be read and written.
     pub async fn is_ready(&self) -> bool {
-        self.store.is_usable().await
+        self.has_issuer_keys() && self.store.is_usable().await
     }
 
     /// Makes a change in one transaction, unless the caller's user was removed. Where somebody else's change came between its

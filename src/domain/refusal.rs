@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Domain;
 use super::error::Error;
+use crate::metrics::{ALONE, COUNTED, Metrics, WITHOUT_CALLER};
 use crate::store::Written;
 use crate::types::audit::{AuditAction, AuditEntry, AuditEvent};
 use crate::types::user::UserKey;
@@ -39,13 +40,33 @@ struct Count {
 }
 
 /// What was refused and is not written yet. Its clones are the same.
-#[derive(Clone, Default)]
-pub struct Refusals(Arc<Mutex<HashMap<Kind, Count>>>);
+#[derive(Clone)]
+pub struct Refusals {
+    kinds: Arc<Mutex<HashMap<Kind, Count>>>,
+    metrics: Arc<Metrics>,
+}
 
 impl Refusals {
+    /// Nothing was refused yet.
+    pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
+        Self {
+            kinds: Arc::default(),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
     /// Counts a refused request.
     pub(super) fn note(&self, user: &UserKey, reason: &'static str) {
         let kind = kind(AuditAction::AccessRefused, user, reason);
+        let recorded = self.count(kind, |count| {
+            count.refusals = count.refusals.saturating_add(1);
+        });
+        self.metrics.audit.count_refusal(recorded);
+    }
+
+    /// Counts a refused resolve without what was asked for.
+    pub(super) fn note_resolve(&self, user: &UserKey, reason: &'static str) {
+        let kind = kind(AuditAction::CredentialResolveRefused, user, reason);
         self.count(kind, |count| {
             count.refusals = count.refusals.saturating_add(1);
         });
@@ -64,7 +85,7 @@ impl Refusals {
     pub(super) fn admits_resolve(&self, user: &UserKey, reason: &'static str) -> bool {
         let kind = kind(AuditAction::CredentialResolveRefused, user, reason);
         let mut is_single = false;
-        self.count(kind, |count| {
+        let recorded = self.count(kind, |count| {
             if count.began_at.elapsed() >= WINDOW {
                 count.began_at = Instant::now();
                 count.singles = 0;
@@ -76,20 +97,24 @@ impl Refusals {
                 count.refusals = count.refusals.saturating_add(1);
             }
         });
+        let recorded = if is_single { ALONE } else { recorded };
+        self.metrics.audit.count_refusal(recorded);
         is_single
     }
 
-    fn count(&self, kind: Kind, change: impl FnOnce(&mut Count)) {
+    /// Counts among those of a kind. Returns how they are recorded.
+    fn count(&self, kind: Kind, change: impl FnOnce(&mut Count)) -> &'static str {
         let mut kinds = self.lock();
-        let kind = if kinds.len() < KIND_LIMIT || kinds.contains_key(&kind) {
-            kind
+        let (kind, recorded) = if kinds.len() < KIND_LIMIT || kinds.contains_key(&kind) {
+            (kind, COUNTED)
         } else {
-            Kind {
+            let others = Kind {
                 issuer: String::new(),
                 subject: String::new(),
                 reason: "OTHERS",
                 ..kind
-            }
+            };
+            (others, WITHOUT_CALLER)
         };
         change(kinds.entry(kind).or_insert_with(|| Count {
             refusals: 0,
@@ -97,6 +122,7 @@ impl Refusals {
             began_at: Instant::now(),
             written_at: None,
         }));
+        recorded
     }
 
     /// Takes what is to be written now; all of it, when the server stops.
@@ -126,7 +152,7 @@ impl Refusals {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Kind, Count>> {
         // Counts are whole even when the thread that held them panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

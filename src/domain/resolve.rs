@@ -9,6 +9,8 @@ use super::credential::missing;
 use super::credential_change::binding;
 use super::error::{Denial, Error, Problem};
 use super::keyring::LiveKeyring;
+use super::limit::TooOften;
+use crate::crypto::digest::{HASH_LENGTH_BYTES, hmac_sha256};
 use crate::store::connection::DatabaseConnection;
 use crate::store::credential;
 use crate::types::audit::AuditAction;
@@ -17,6 +19,46 @@ use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::scope::Scope;
 use crate::types::secret::SecretValue;
+
+const BAD_INPUT: &str = "bad_input";
+
+/// What a resolve may come to, as it is counted.
+pub(super) const RESOLVE_OUTCOMES: [&str; 12] = [
+    "resolved",
+    "not_modified",
+    BAD_INPUT,
+    "not_found",
+    "deleted",
+    "unauthenticated",
+    "forbidden",
+    "unreadable",
+    "rate_limited",
+    "overloaded",
+    "unavailable",
+    "failed",
+];
+
+/// What a resolve came to: one of [`RESOLVE_OUTCOMES`].
+fn resolve_outcome(resolved: &Result<Resolved, Error>) -> &'static str {
+    match resolved {
+        Ok(Resolved { value: Some(_), .. }) => "resolved",
+        Ok(Resolved { value: None, .. }) => "not_modified",
+        Err(Error::Rejected(problems)) => match problems.as_slice() {
+            [Problem::CredentialDeleted { .. }] => "deleted",
+            [Problem::CredentialNotFound] => "not_found",
+            _ => BAD_INPUT,
+        },
+        Err(Error::Unauthenticated) => "unauthenticated",
+        Err(Error::Forbidden(_)) => "forbidden",
+        Err(Error::Unreadable) => "unreadable",
+        Err(Error::RateLimited(_)) => "rate_limited",
+        Err(Error::Overloaded) => "overloaded",
+        Err(Error::Unavailable) => "unavailable",
+        Err(
+            Error::BadArgument(_) | Error::EventsMissed | Error::Overtaken | Error::Internal(_),
+        ) => "failed",
+    }
+}
 
 /// What a runtime asks for.
 #[derive(Clone, Debug)]
@@ -46,27 +88,28 @@ impl Domain {
     /// Hands the value of a credential to a runtime. Who may not, and what cannot be resolved, is audited too.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without `credentials:resolve`, or when the token's `credential_ids` leave the credential out;
+    /// [`Error::Forbidden`] without `credentials:resolve`, when the token was given to no program that may resolve, or when its
+    /// `credential_ids` leave the credential out;
     /// [`Error::Rejected`] for an ID that is none's or a consumer that cannot be named so; [`Error::Unreadable`] when the
-    /// stored value does not open.
+    /// stored value does not open; [`Error::RateLimited`] for a client that asks too often.
     pub async fn resolve_credential(
         &self,
         caller: &Caller,
         request: ResolveRequest,
     ) -> Result<Resolved, Error> {
+        self.limit_resolves(caller)?;
         // What is refused here is recorded with what was asked for.
-        let allowed = if caller.has(Scope::CredentialsResolve) {
-            Ok(())
-        } else {
-            Err(Denial::NeedsScope(vec![Scope::CredentialsResolve]).into())
-        };
+        let allowed = caller.check_resolving();
         let consumer = Consumer::parse(
             request.consumer_kind,
             &request.consumer_external_id,
             request.consumer_name.as_deref(),
         );
         let consumer = match (&allowed, consumer) {
-            (Ok(()), Err(problem)) => return Err(Problem::Consumer(problem).into()),
+            (Ok(()), Err(problem)) => {
+                self.metrics.operations.count_resolve(BAD_INPUT);
+                return Err(Problem::Consumer(problem).into());
+            }
             (_, consumer) => consumer.ok(),
         };
         let (asked, held_version) = (request.credential_id, request.held_version);
@@ -96,11 +139,53 @@ impl Domain {
             record(recorder, &resolved, consumer.as_ref());
             Ok(Ok(resolved))
         });
-        outcome.await?
+        let resolved = outcome.await.and_then(|resolved| resolved);
+        self.metrics
+            .operations
+            .count_resolve(resolve_outcome(&resolved));
+        resolved
+    }
+
+    /// Lets pass a client that asks no more often than it may. Each time counts, however it ends; what is refused here is counted only.
+    fn limit_resolves(&self, caller: &Caller) -> Result<(), Error> {
+        let Some(resolves) = &self.resolves else {
+            return Ok(());
+        };
+        resolves
+            .take(caller.client_key())
+            .map_err(|TooOften(wait)| {
+                let error = Error::RateLimited(wait);
+                self.refusals
+                    .note_resolve(&caller.user.key, error.audit_reason());
+                error
+            })
     }
 }
 
+/// What a client is known by where its resolves are counted.
+pub(super) type ClientKey = [u8; HASH_LENGTH_BYTES];
+
 impl Caller {
+    /// The program that the token was issued to, or, when it does not say so, the user.
+    fn client_key(&self) -> ClientKey {
+        let key = &self.user.key;
+        match &self.client {
+            Some(client) => hmac_sha256(b"client", &[client.as_bytes()]),
+            None => hmac_sha256(b"user", &[key.issuer.as_bytes(), key.subject.as_bytes()]),
+        }
+    }
+
+    /// Lets pass whose token may resolve at all.
+    fn check_resolving(&self) -> Result<(), Error> {
+        if !self.has(Scope::CredentialsResolve) {
+            return Err(Denial::NeedsScope(vec![Scope::CredentialsResolve]).into());
+        }
+        if !self.is_for_resolving {
+            return Err(Denial::ClientNotNamed.into());
+        }
+        Ok(())
+    }
+
     /// The ID that the token lets be resolved.
     fn allowed_id(&self, id: Id<Credential>) -> Result<Id<Credential>, Error> {
         if self.is_limited_from(id) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::authentication::{AuthenticationError, check_removal};
-use super::caller::Caller;
+use super::caller::{Caller, Proof};
 use super::error::Error;
 use super::{Domain, Request};
 use crate::crypto::id_token::IdTokenRules;
@@ -59,15 +59,12 @@ impl Domain {
         request_id: Id<Request>,
     ) -> Result<SignedIn, AuthenticationError> {
         let now = self.clock.now();
-        let token = self
-            .tokens
-            .verify(token, now)
-            .map_err(AuthenticationError::Token)?;
+        let token = self.verify_token(token).await?;
         // The leeway of tokens is for the issuer's clock: the end of a session is read on ours.
         if token.expires_at_seconds <= now.seconds() {
             return Err(AuthenticationError::Token(TokenProblem::Expired));
         }
-        self.begin_session(Way::Token, token, None, request_id)
+        self.begin_session(Way::Token, (*token).clone(), None, request_id)
             .await
     }
 
@@ -103,9 +100,11 @@ impl Domain {
             profile: Profile::default(),
             scopes: code.scopes,
             issued_at_seconds,
+            begins_at_seconds: issued_at_seconds,
             expires_at_seconds: i64::MAX,
             accepted_until_seconds: i64::MAX,
             credential_ids: None,
+            clients: Vec::new(),
             verified_with: codes.key.fingerprint(),
         };
         self.begin_session(Way::Code, granted, Some(code_hash), request_id)
@@ -130,13 +129,13 @@ impl Domain {
             .await
             .map_err(failed)?;
         let (found, user, mac) = found.ok_or(unknown.clone())?;
-        let keyring = self.keyring.present();
-        let key = keyring.session_key();
+        let now = self.clock.now();
+        let expected_mac = self.keyring.present().session_key().session_mac(&found);
         // One that was made when sessions lasted longer ends as if it were made now.
         let ends_at = found.ends_at.min(self.latest_end(found.created_at));
-        let is_good = ends_at > self.clock.now()
-            && is_authentic(mac, key.session_mac(&found))
-            && self.is_accepted(key, found.authenticator);
+        let is_good = ends_at > now
+            && is_authentic(mac, expected_mac)
+            && self.is_accepted(found.authenticator, now).await?;
         if !is_good {
             return Err(unknown);
         }
@@ -146,7 +145,9 @@ impl Domain {
             issued_at_seconds: found.issued_at_seconds,
             accepted_until_seconds: ends_at.seconds(),
             credential_ids: found.credential_ids.map(Arc::from),
-            session: Some(id_hash),
+            client: None,
+            proof: Proof::Session(id_hash, found.authenticator),
+            is_for_resolving: self.tokens.is_for_resolving(&[]),
             request_id,
             refusals: self.refusals.clone(),
         })
@@ -171,13 +172,34 @@ impl Domain {
         deleted.map(drop).map_err(Error::from)
     }
 
-    /// Whether what a session was made of is still configured.
-    fn is_accepted(&self, key: &RowKey, found: Authenticator) -> bool {
-        let tokens = self.tokens.fingerprints().map(|print| (Way::Token, print));
+    /// Whether what a session was made of is accepted. When that is none of the issuer's keys, another instance may know newer ones.
+    async fn is_accepted(
+        &self,
+        found: Authenticator,
+        now: Timestamp,
+    ) -> Result<bool, AuthenticationError> {
+        if self.accepts_session(found, now) {
+            return Ok(true);
+        }
+        // There may have been no keys before.
+        self.tokens.keys(now).await?;
+        if self.accepts_session(found, now) {
+            return Ok(true);
+        }
+        let _renewed = self.tokens.renewed_keys(now).await;
+        Ok(self.accepts_session(found, now))
+    }
+
+    /// Whether what a session was made of is accepted, as far as it is known.
+    pub(super) fn accepts_session(&self, found: Authenticator, now: Timestamp) -> bool {
+        let tokens = self.tokens.fingerprints(now).into_iter();
+        let tokens = tokens.map(|print| (Way::Token, print));
         let codes = self.sign_in.codes.iter();
         let codes = codes.map(|codes| (Way::Code, codes.key.fingerprint()));
         let providers = self.sign_in.provider.iter();
         let providers = providers.map(|rules| (Way::Provider, rules.fingerprint()));
+        let keyring = self.keyring.present();
+        let key = keyring.session_key();
         let mut accepted = tokens.chain(codes).chain(providers);
         accepted.any(|(way, fingerprint)| key.authenticator(way, fingerprint) == found)
     }
@@ -213,7 +235,7 @@ impl Domain {
             authenticator,
             user_id: user.id,
             scopes: granted.scopes,
-            credential_ids: granted.credential_ids,
+            credential_ids: granted.credential_ids.as_deref().map(<[_]>::to_vec),
             issued_at_seconds: granted.issued_at_seconds,
             created_at: now,
             ends_at: Timestamp(ends_at_seconds.saturating_mul(1_000_000)),
@@ -222,8 +244,10 @@ impl Domain {
             scopes: made.scopes,
             issued_at_seconds: made.issued_at_seconds,
             accepted_until_seconds: ends_at_seconds,
-            credential_ids: made.credential_ids.clone().map(Arc::from),
-            session: Some(id_hash),
+            credential_ids: granted.credential_ids,
+            client: None,
+            proof: Proof::Session(id_hash, authenticator),
+            is_for_resolving: self.tokens.is_for_resolving(&[]),
             request_id,
             refusals: self.refusals.clone(),
             user,

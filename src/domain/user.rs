@@ -118,6 +118,7 @@ impl Domain {
             })
             .await?;
         self.known_users.forget(&removed.user.key);
+        self.tokens.forget_user(&removed.user.key, self.clock.now());
         Ok(removed)
     }
 }

@@ -42,6 +42,8 @@ pub struct CheckedDocument {
     pub validated: Valid<ExecutableDocument>,
     /// As it is executed.
     pub parsed: ParsedDocument,
+    /// Its SHA-256; `None` for one that may hold a value: who knows the hash could try values until one fits.
+    pub hash: Option<[u8; 32]>,
     /// How much memory it takes at most, in bytes.
     weight: u64,
 }
@@ -102,9 +104,10 @@ impl Documents {
         }
         let mut ast = parse(source)?;
         merge_subscription_fields(&mut ast);
-        let checked = Arc::new(self.validate(&ast, source.len())?);
+        let telling_hash = (!may_hold_value(&ast)).then_some(hash);
+        let checked = Arc::new(self.validate(&ast, source.len(), telling_hash)?);
         tracing::debug!("a document was checked");
-        if source.len() <= REMEMBERED_LIMIT_BYTES && !may_hold_value(&ast) {
+        if source.len() <= REMEMBERED_LIMIT_BYTES && telling_hash.is_some() {
             self.checked.insert(hash, Arc::clone(&checked));
         }
         Ok(checked)
@@ -114,6 +117,7 @@ impl Documents {
         &self,
         ast: &ast::Document,
         length_bytes: usize,
+        hash: Option<[u8; 32]>,
     ) -> Result<CheckedDocument, Vec<DocumentProblem>> {
         document_limit::check(ast).map_err(|error| vec![error.into()])?;
         let validated = ast
@@ -134,6 +138,7 @@ impl Documents {
         Ok(CheckedDocument {
             validated,
             parsed,
+            hash,
             weight: length_bytes.saturating_mul(WEIGHT_OF_A_BYTE),
         })
     }

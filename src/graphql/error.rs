@@ -2,12 +2,15 @@
 //! token ever reaches one.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::domain::error::{BadArgument, Denial, Error};
 use crate::types::page::PAGE_SIZE_LIMIT;
 
 /// What is said when too much is going on.
 pub const OVERLOADED: &str = "Too much is going on. Try again shortly.";
+/// What is said when there are no keys that tokens could be verified with.
+pub const KEYS_UNAVAILABLE: &str = "The keys of the tokens' issuer cannot be had, so that no token can be checked. Try again shortly.";
 /// What is said when the database is out of reach.
 pub const UNAVAILABLE: &str = "The database cannot be reached or written. Try again shortly.";
 
@@ -28,6 +31,8 @@ pub enum ErrorCode {
     BadRequest,
     /// The document has no operation of the name.
     OperationResolutionFailure,
+    /// It is asked for too often.
+    RateLimited,
     /// Too much is going on.
     Overloaded,
     /// The database cannot be reached or written.
@@ -43,6 +48,23 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::BadUserInput,
+        Self::GraphqlParseFailed,
+        Self::GraphqlValidationFailed,
+        Self::BadRequest,
+        Self::OperationResolutionFailure,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::CredentialUnreadable,
+        Self::EventsMissed,
+        Self::PersistedQueryNotFound,
+        Self::InternalServerError,
+    ];
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +76,7 @@ impl ErrorCode {
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadRequest => "BAD_REQUEST",
             Self::OperationResolutionFailure => "OPERATION_RESOLUTION_FAILURE",
+            Self::RateLimited => "RATE_LIMITED",
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::CredentialUnreadable => "CREDENTIAL_UNREADABLE",
@@ -83,6 +106,8 @@ pub struct ApiError {
     pub code: ErrorCode,
     /// For people.
     pub message: Cow<'static, str>,
+    /// How long to wait before the next attempt, in milliseconds, when that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl ApiError {
@@ -92,6 +117,7 @@ impl ApiError {
         Self {
             code,
             message: Cow::Borrowed(message),
+            retry_after_ms: None,
         }
     }
 
@@ -101,6 +127,18 @@ impl ApiError {
         Self {
             code,
             message: Cow::Owned(message),
+            retry_after_ms: None,
+        }
+    }
+
+    /// What is said of something that is asked for too often.
+    #[must_use]
+    pub fn rate_limited(wait: Duration, message: String) -> Self {
+        let begun = u128::from(!wait.subsec_nanos().is_multiple_of(1_000_000));
+        let milliseconds = u64::try_from(wait.as_millis() + begun).unwrap_or(u64::MAX);
+        Self {
+            retry_after_ms: Some(milliseconds.max(1)),
+            ..Self::composed(ErrorCode::RateLimited, message)
         }
     }
 
@@ -131,7 +169,7 @@ impl From<Error> for ApiError {
             Error::BadArgument(argument) => bad_argument(argument),
             Error::Unauthenticated => Self::new(
                 ErrorCode::Unauthenticated,
-                "The user of this token was removed. Sign in again.",
+                "This token or session is no longer accepted: its user was removed or signed out, or its key was withdrawn. Sign in again.",
             ),
             Error::Forbidden(denial) => forbidden(&denial),
             Error::Unreadable => Self::new(
@@ -141,6 +179,10 @@ impl From<Error> for ApiError {
             Error::EventsMissed => Self::new(
                 ErrorCode::EventsMissed,
                 "Changes may have been missed. Drop what is remembered of credentials, and subscribe again.",
+            ),
+            Error::RateLimited(wait) => Self::rate_limited(
+                wait,
+                "This client resolves more often than the server lets it. Wait as long as `retryAfterMs` says.".to_owned(),
             ),
             // A change that was overtaken is tried again: what comes here has been overtaken each time.
             Error::Overloaded | Error::Overtaken => Self::new(ErrorCode::Overloaded, OVERLOADED),
@@ -188,6 +230,9 @@ fn forbidden(denial: &Denial) -> ApiError {
             "The credential is somebody else's: changing it needs a token with the scope credentials:manage.".to_owned()
         }
         Denial::TokenLimited => "This token is limited to other credentials.".to_owned(),
+        Denial::ClientNotNamed => {
+            "Only tokens that were given to certain programs resolve here, and this one was not: its `client_id` or `azp` must be one of --resolve-client.".to_owned()
+        }
     };
     ApiError::composed(ErrorCode::Forbidden, message)
 }

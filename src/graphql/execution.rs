@@ -21,11 +21,14 @@ use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
 use super::merged_field::Merge;
 use super::null_variable::{self, FailedField};
+use super::observation::Observation;
 use super::response::{ERROR_LIMIT, GraphqlResponse, ResponseError, translate_response};
 use super::variable;
 use super::{ApiSchema, schema, sdl};
 use crate::domain::Domain;
 use crate::domain::caller::Caller;
+use crate::metrics::Metrics;
+use crate::traces::{TraceParent, Traces};
 
 /// A request, as it came.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub struct GraphqlRequest {
     pub operation_name: Option<String>,
     /// The variables.
     pub variables: IndexMap<Name, Value>,
+    /// What it belongs to, when operations are traced.
+    pub trace_parent: Option<TraceParent>,
 }
 
 /// A request whose document and variables are good.
@@ -45,6 +50,7 @@ pub struct PreparedRequest {
     request: Request,
     kind: OperationType,
     failed: Vec<FailedField>,
+    observation: Observation,
 }
 
 impl PreparedRequest {
@@ -66,6 +72,8 @@ pub struct Api {
     schema: ApiSchema,
     documents: Documents,
     introspection: bool,
+    metrics: Arc<Metrics>,
+    traces: Option<Traces>,
 }
 
 impl Api {
@@ -73,11 +81,28 @@ impl Api {
     /// the schema is.
     #[must_use]
     pub fn new(domain: Arc<Domain>, introspection: bool) -> Option<Self> {
+        let metrics = Arc::clone(domain.metrics());
+        let codes = ErrorCode::ALL.map(ErrorCode::as_str);
+        metrics.operations.expect_codes(&codes);
         Some(Self {
+            metrics,
+            traces: None,
             schema: schema(domain),
             documents: Documents::new(&sdl::sdl())?,
             introspection,
         })
+    }
+
+    /// Tells of each operation by a span.
+    #[must_use]
+    pub fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// Whether operations are traced.
+    #[must_use]
+    pub const fn is_traced(&self) -> bool {
+        self.traces.is_some()
     }
 
     /// Checks a request.
@@ -85,14 +110,29 @@ impl Api {
     /// # Errors
     /// The answer to a request that is refused as a whole.
     pub fn prepare(&self, request: GraphqlRequest) -> Result<PreparedRequest, GraphqlResponse> {
-        let preparing = AssertUnwindSafe(|| self.prepare_unguarded(request));
-        catch_unwind(preparing).unwrap_or_else(|_panic| Err(fault()))
+        let traces = self.traces.as_ref();
+        let span = traces.map(|traces| traces.begin(request.trace_parent.as_ref()));
+        let mut observation = Observation::begin(&self.metrics, span);
+        let preparing = AssertUnwindSafe(|| self.prepare_unguarded(request, &mut observation));
+        match catch_unwind(preparing).unwrap_or_else(|_panic| Err(fault())) {
+            Ok((kind, request, failed)) => Ok(PreparedRequest {
+                request,
+                kind,
+                failed,
+                observation,
+            }),
+            Err(refused) => {
+                observation.refuse(&refused);
+                Err(refused)
+            }
+        }
     }
 
     fn prepare_unguarded(
         &self,
         request: GraphqlRequest,
-    ) -> Result<PreparedRequest, GraphqlResponse> {
+        observation: &mut Observation,
+    ) -> Result<(OperationType, Request, Vec<FailedField>), GraphqlResponse> {
         let document = self
             .document(&request)
             .map_err(GraphqlResponse::refused_for)?;
@@ -103,6 +143,8 @@ impl Api {
             .map_err(|_unknown| {
                 GraphqlResponse::refused(unknown_operation(request.operation_name.is_some()))
             })?;
+        let name = operation.name.as_ref().map(apollo_compiler::Name::as_str);
+        observation.describe(operation.operation_type, name, &document);
         if !self.introspection && asks_for_schema(operation, &document) {
             return Err(GraphqlResponse::refused(ApiError::new(
                 ErrorCode::GraphqlValidationFailed,
@@ -136,11 +178,8 @@ impl Api {
             .and_then(|parsed| merge.operation(parsed))
             .ok_or_else(fault)?;
         leave_out_failed(&mut executed, &failed);
-        Ok(PreparedRequest {
-            kind: operation.operation_type,
-            request: assemble(executed, variables),
-            failed,
-        })
+        let executed = assemble(executed, variables);
+        Ok((operation.operation_type, executed, failed))
     }
 
     fn document(
@@ -172,6 +211,8 @@ impl Api {
 
     /// Answers a query or a mutation.
     pub async fn answer(&self, caller: Caller, prepared: PreparedRequest) -> GraphqlResponse {
+        let mut observation = prepared.observation;
+        observation.execute();
         let answering = async {
             let response = self.schema.execute(prepared.request.data(caller)).await;
             let mut answer = translate_response(response);
@@ -179,7 +220,9 @@ impl Api {
             answer
         };
         let answered = AssertUnwindSafe(answering).catch_unwind().await;
-        answered.unwrap_or_else(|_panic| fault())
+        let answer = answered.unwrap_or_else(|_panic| fault());
+        observation.answer(&answer);
+        answer
     }
 
     /// The answers of a subscription, until it ends.
@@ -188,17 +231,17 @@ impl Api {
         caller: Caller,
         prepared: PreparedRequest,
     ) -> impl Stream<Item = GraphqlResponse> + Send + use<> {
+        let mut observation = prepared.observation;
+        observation.execute();
         let responses = self.schema.execute_stream(prepared.request.data(caller));
         let guarded = AssertUnwindSafe(responses).catch_unwind();
         guarded.map(move |response| {
-            let Ok(response) = response else {
-                return fault();
-            };
-            let mut answer = translate_response(response);
+            let mut answer = response.map_or_else(|_panic| fault(), translate_response);
             // When the stream of events could not be made, nothing was executed (GraphQL specification, section 6.2.3).
             if answer.data == Some(Value::Null) {
                 answer.data = None;
             }
+            observation.answer(&answer);
             answer
         })
     }

@@ -22,6 +22,7 @@ pub mod execution;
 mod merged_field;
 pub mod node;
 mod null_variable;
+mod observation;
 pub mod page;
 pub mod reference;
 pub mod resolve;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::document_problem::DocumentProblem;
 use super::error::{ApiError, ErrorCode};
+use crate::metrics::OK;
 
 /// How many errors an answer has at most.
 pub const ERROR_LIMIT: usize = 10;
@@ -53,8 +54,11 @@ impl From<LineColumn> for Location {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Extensions {
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
 }
 
 impl GraphqlResponse {
@@ -75,6 +79,14 @@ impl GraphqlResponse {
             })
             .collect();
         Self { errors, data: None }
+    }
+
+    /// What it comes to, as a code: that of the first error, or `OK`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.errors
+            .first()
+            .map_or(OK, |error| error.extensions.code)
     }
 
     /// Whether an error of this code is among the errors.
@@ -106,6 +118,7 @@ impl From<ApiError> for ResponseError {
             path: Vec::new(),
             extensions: Extensions {
                 code: error.code.as_str(),
+                retry_after_ms: error.retry_after_ms,
             },
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::types::id::Id;
+use crate::types::peer::Peer;
 
 /// The token.
 ///
@@ -40,13 +41,16 @@ pub fn token_of(value: &str) -> Option<&str> {
 /// Finds out who a token speaks for. Why it is refused is for the log.
 ///
 /// # Errors
-/// [`Failure::Unauthenticated`] for a token that is not good; otherwise why it could not be found out.
+/// [`Failure::Unauthenticated`] for a token that is not good, [`Failure::RateLimited`] when too many such came from its peer; otherwise why it
+/// could not be found out.
 pub async fn verify(
     domain: &Domain,
     token: &str,
+    peer: Option<Peer>,
     id: Id<domain::Request>,
 ) -> Result<Caller, Failure> {
-    let verified = domain.authenticate(token, id).await;
+    let shown = domain.authenticate(token, id);
+    let verified = domain.let_show(peer, Some(token), shown).await;
     verified.map_err(|error| refusal(domain, error, id))
 }
 
@@ -68,6 +72,8 @@ pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Reque
     note_refusal(domain, &error, id);
     match error {
         AuthenticationError::Failed(error) => failure_of(error),
+        AuthenticationError::TooOften(wait) => Failure::RateLimited(wait),
+        AuthenticationError::KeysUnavailable => Failure::KeysUnavailable,
         AuthenticationError::Code => Failure::Unauthenticated(Challenge::CodeInvalid),
         _ => Failure::Unauthenticated(Challenge::TokenInvalid),
     }
@@ -76,7 +82,13 @@ pub fn refusal(domain: &Domain, error: AuthenticationError, id: Id<domain::Reque
 /// Tells the log why what somebody showed was refused, and counts it. What could not be looked into was not refused.
 pub fn note_refusal(domain: &Domain, error: &AuthenticationError, id: Id<domain::Request>) {
     let (what, reason) = match error {
-        AuthenticationError::Failed(_) => return,
+        AuthenticationError::Failed(_) | AuthenticationError::KeysUnavailable => return,
+        AuthenticationError::TooOften(_) => {
+            // There may be a flood of them, and what came before is in the log.
+            domain.note_refused_proof("rate_limited");
+            tracing::debug!(request_id = %id, "what was shown was not looked at: too much came from there that was not good");
+            return;
+        }
         AuthenticationError::Token(problem) => ("a token", problem.as_str()),
         AuthenticationError::RemovedUser => ("a token", "removed_user"),
         AuthenticationError::Session => ("a session", "session"),

@@ -3,40 +3,37 @@
 //! poem's own server has no time limit for headers, and spins when the process is out of descriptors: its endpoint is
 //! served by hyper from an accept loop of our own.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use poem::http::StatusCode;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Endpoint as _, Request};
+use poem::{Endpoint as _, Request, Response};
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Endpoint;
-use super::framing::AmbiguousLength;
-use super::requests::Requests;
-use super::stream::ConnectionStream;
+use super::header_deadline::HeaderDeadline;
+use super::tls::Certificate;
+use super::transport::Transport;
+use super::{Endpoint, http_1, http_2};
 
 /// How many connections there may be, WebSockets included; more wait in the kernel.
 const CONNECTION_LIMIT: u16 = 1_024;
+/// How many requests of connections of HTTP/2 may be under way, all together. A connection of HTTP/1.1 has one at a time.
+const REQUEST_LIMIT: usize = 1_024;
 /// How long a client may leave what was sent to it unread, once its connection holds no more.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client may take to send a header.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent between two requests.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How many fields a header may have.
-const HEADER_LIMIT_FIELDS: usize = 64;
+pub const HEADER_LIMIT_FIELDS: usize = 64;
 /// How large a header may be, in bytes: a URL of 16 KiB, and as much of fields.
 pub const HEADER_LIMIT_BYTES: usize = 32 * 1024;
 /// How long the loop rests when a connection cannot be accepted: most often the process is out of descriptors.
@@ -50,14 +47,63 @@ pub struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
+/// What all connections share.
+#[derive(Clone)]
+struct Serving {
+    endpoint: Endpoint,
+    certificate: Option<Certificate>,
+    requests: Arc<Semaphore>,
+}
+
+/// The other end of a connection, as requests know it.
+#[derive(Clone)]
+pub struct Peer {
+    endpoint: Endpoint,
+    local: LocalAddr,
+    remote: RemoteAddr,
+    scheme: Scheme,
+    place: Place,
+}
+
+impl Peer {
+    /// A request of this peer's, as the endpoint takes it.
+    pub fn request(&self, request: hyper::Request<Incoming>) -> Request {
+        let (local, remote) = (self.local.clone(), self.remote.clone());
+        let mut request: Request = (request, local, remote, self.scheme.clone()).into();
+        request.extensions_mut().insert(self.place.clone());
+        request
+    }
+
+    /// The endpoint's answer.
+    pub async fn answer(&self, request: Request) -> Response {
+        self.endpoint.get_response(request).await
+    }
+
+    /// The place of the connection.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+}
+
 /// Returns when the server is told to stop, or nobody is left who could tell it.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Its value, once it has come, is not of interest.
     let _told = stop.wait_for(|stop| *stop).await;
 }
 
-/// Serves until `stop` turns true, then lets the requests under way finish.
-pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::Receiver<bool>) {
+/// Serves until `stop` turns true, then lets the requests under way finish. With a certificate, it speaks TLS only.
+pub async fn serve(
+    listener: TcpListener,
+    endpoint: Endpoint,
+    certificate: Option<Certificate>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let serving = Serving {
+        endpoint,
+        certificate,
+        requests: Arc::new(Semaphore::new(REQUEST_LIMIT)),
+    };
     let places = Arc::new(Semaphore::new(CONNECTION_LIMIT.into()));
     let mut connections = JoinSet::new();
     loop {
@@ -72,7 +118,7 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stop: watch::R
         connections.spawn(serve_connection(
             stream,
             peer,
-            Arc::clone(&endpoint),
+            serving.clone(),
             stop.clone(),
             Place {
                 _permit: Arc::new(permit),
@@ -110,8 +156,8 @@ async fn accept(
 
 async fn serve_connection(
     stream: TcpStream,
-    peer: SocketAddr,
-    endpoint: Endpoint,
+    address: SocketAddr,
+    serving: Serving,
     mut stop: watch::Receiver<bool>,
     place: Place,
 ) {
@@ -120,47 +166,42 @@ async fn serve_connection(
     // The kernel closes the connection of a client that reads nothing more (RFC 5482).
     let unread_milliseconds = u32::try_from(UNREAD_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
     let _limited = set_tcp_user_timeout(&stream, unread_milliseconds);
-    let local = LocalAddr(stream.local_addr().unwrap_or(peer).into());
-    let remote = RemoteAddr(peer.into());
-    let requests = Requests::default();
-    let of_connection = requests.clone();
-    let stream = ConnectionStream::new(stream, place.clone(), requests.clone(), HEADER_TIMEOUT);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let is_ambiguous = requests.begin();
-        let requests = requests.clone();
-        let endpoint = Arc::clone(&endpoint);
-        let mut request: Request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
-        request.extensions_mut().insert(place.clone());
-        if is_ambiguous {
-            request.extensions_mut().insert(AmbiguousLength);
+    let peer = Peer {
+        endpoint: serving.endpoint,
+        local: LocalAddr(stream.local_addr().unwrap_or(address).into()),
+        remote: RemoteAddr(address.into()),
+        scheme: serving
+            .certificate
+            .as_ref()
+            .map_or(Scheme::HTTP, |_| Scheme::HTTPS),
+        place,
+    };
+    // The handshake is a part of the time for the first header.
+    let deadline = HeaderDeadline::new(HEADER_TIMEOUT);
+    let transport = tokio::select! {
+        transport = protect(stream, serving.certificate.as_ref()) => transport,
+        () = stopped(&mut stop) => None,
+    };
+    match transport {
+        Some(transport) if transport.is_http_2() => {
+            http_2::serve(transport, peer, serving.requests, stop).await;
         }
-        async move {
-            let response = endpoint.get_response(request).await;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                requests.upgrade();
-            } else {
-                requests.answer();
-            }
-            Ok::<hyper::Response<_>, Infallible>(response.into())
+        Some(transport) => http_1::serve(transport, peer, deadline, stop).await,
+        None => {}
+    }
+}
+
+/// Shakes hands, when there is a certificate to do it with; `None` when that comes to nothing.
+async fn protect(stream: TcpStream, certificate: Option<&Certificate>) -> Option<Transport> {
+    let Some(certificate) = certificate else {
+        return Some(Transport::Plain(stream));
+    };
+    match timeout(HEADER_TIMEOUT, certificate.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => Some(Transport::Tls(Box::new(stream))),
+        Ok(Err(_library_text)) => {
+            tracing::debug!("a TLS handshake failed");
+            None
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT)
-        .max_headers(HEADER_LIMIT_FIELDS)
-        .max_header_size(HEADER_LIMIT_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    // How a connection ends is the client's affair: it may break off at any time.
-    tokio::select! {
-        _ended = connection.as_mut() => return,
-        () = stopped(&mut stop) => {}
+        Err(_elapsed) => None,
     }
-    // A request that has not come whole has not begun, and is not waited for.
-    if of_connection.is_within_header() {
-        return;
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ended = connection.await;
 }

@@ -1,12 +1,16 @@
 //! Requests that are refused as a whole: the status, and the errors as JSON in the form of GraphQL's.
 
+use std::time::Duration;
+
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Body, Response};
 
 use super::accept::AnswerType;
-use crate::graphql::error::{ApiError, ErrorCode, OVERLOADED, UNAVAILABLE};
+use crate::graphql::error::{ApiError, ErrorCode, KEYS_UNAVAILABLE, OVERLOADED, UNAVAILABLE};
 use crate::graphql::response::GraphqlResponse;
 
+/// What a header that is too large is refused with, wherever that is found.
+pub const HEADER_TOO_LARGE: &str = "The header has more than 64 fields or more than 32 KiB.";
 /// What a URL that is too long is refused with, wherever that is found.
 pub const URL_TOO_LONG: &str = "The URL has more than 16 KiB. Send the request by POST.";
 
@@ -33,6 +37,8 @@ pub enum Failure {
     SubscriptionNeedsStream,
     /// The URL is longer than allowed.
     UrlTooLong,
+    /// The header has more fields than allowed.
+    HeaderTooLarge,
     /// The body is larger than allowed.
     BodyTooLarge,
     /// The body did not come in time.
@@ -41,10 +47,14 @@ pub enum Failure {
     BodyIncomplete,
     /// The request is none of GraphQL over HTTP.
     BadRequest(&'static str),
+    /// Too much that was not good was shown from there: how long to wait before the next attempt.
+    RateLimited(Duration),
     /// Too much is going on.
     Overloaded,
     /// The database cannot be reached.
     Unavailable,
+    /// There are no keys that a token could be verified with.
+    KeysUnavailable,
     /// There was no answer in time.
     TookTooLong,
     /// A fault of the server.
@@ -77,11 +87,14 @@ impl Failure {
         let refused = GraphqlResponse::refused(self.error());
         let mut response = json_response(self.status(), content_type, &refused);
         if let Some((name, value)) = self.header() {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
+    }
+
+    /// The code of its error.
+    pub fn code(self) -> &'static str {
+        self.error().code.as_str()
     }
 
     const fn status(self) -> StatusCode {
@@ -92,32 +105,40 @@ impl Failure {
             Self::MethodNotAllowed(_) | Self::NotByGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable | Self::SubscriptionNeedsStream => StatusCode::NOT_ACCEPTABLE,
             Self::UrlTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyIncomplete | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded | Self::Unavailable | Self::KeysUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::TookTooLong => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    const fn header(self) -> Option<(HeaderName, &'static str)> {
-        match self {
-            Self::Unauthenticated(Challenge::TokenMissing) => {
-                Some((header::WWW_AUTHENTICATE, "Bearer"))
-            }
+    fn header(self) -> Option<(HeaderName, HeaderValue)> {
+        let (name, value) = match self {
+            Self::Unauthenticated(Challenge::TokenMissing) => (header::WWW_AUTHENTICATE, "Bearer"),
             Self::Unauthenticated(Challenge::TokenInvalid | Challenge::CodeInvalid) => {
-                Some((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
+                (header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
-            Self::MethodNotAllowed(methods) => Some((header::ALLOW, methods)),
-            Self::NotByGet => Some((header::ALLOW, "POST")),
-            Self::Overloaded | Self::Unavailable => Some((header::RETRY_AFTER, "1")),
-            _ => None,
-        }
+            Self::MethodNotAllowed(methods) => (header::ALLOW, methods),
+            Self::NotByGet => (header::ALLOW, "POST"),
+            Self::RateLimited(wait) => {
+                return Some((header::RETRY_AFTER, seconds_of(wait).into()));
+            }
+            Self::Overloaded | Self::Unavailable | Self::KeysUnavailable => {
+                (header::RETRY_AFTER, "1")
+            }
+            _ => return None,
+        };
+        Some((name, HeaderValue::from_static(value)))
     }
 
-    const fn error(self) -> ApiError {
+    fn error(self) -> ApiError {
         let (code, message) = match self {
             Self::Unauthenticated(Challenge::CodeInvalid) => (
                 ErrorCode::Unauthenticated,
@@ -156,6 +177,7 @@ impl Failure {
                 "A subscription needs a stream: Accept: text/event-stream, or a WebSocket with the protocol graphql-transport-ws.",
             ),
             Self::UrlTooLong => (ErrorCode::BadRequest, URL_TOO_LONG),
+            Self::HeaderTooLarge => (ErrorCode::BadRequest, HEADER_TOO_LARGE),
             Self::UnsupportedMediaType => (
                 ErrorCode::BadRequest,
                 "The body must be JSON in UTF-8, without an encoding: Content-Type: application/json.",
@@ -167,8 +189,10 @@ impl Failure {
             ),
             Self::BodyIncomplete => (ErrorCode::BadRequest, "The body ended early."),
             Self::BadRequest(message) => (ErrorCode::BadRequest, message),
+            Self::RateLimited(wait) => return refused_too_often(wait),
             Self::Overloaded => (ErrorCode::Overloaded, OVERLOADED),
             Self::Unavailable => (ErrorCode::Unavailable, UNAVAILABLE),
+            Self::KeysUnavailable => (ErrorCode::Unavailable, KEYS_UNAVAILABLE),
             Self::TookTooLong => (
                 ErrorCode::Unavailable,
                 "There was no answer within 15 seconds. What was asked for may have been done: look before you ask again.",
@@ -177,6 +201,20 @@ impl Failure {
         };
         ApiError::new(code, message)
     }
+}
+
+fn refused_too_often(wait: Duration) -> ApiError {
+    let seconds = seconds_of(wait);
+    let message = format!(
+        "Too many tokens or codes came from your address that are not valid. The next one is looked at in {seconds} s."
+    );
+    ApiError::rate_limited(wait, message)
+}
+
+/// A time to wait in whole seconds, as HTTP tells it (RFC 9110, section 10.2.3): never less than it is.
+fn seconds_of(wait: Duration) -> u64 {
+    let begun = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(begun).max(1)
 }
 
 /// An answer with a JSON body.

@@ -24,11 +24,14 @@ use super::door::request_id;
 use super::event_stream;
 use super::failure::{Failure, json_response};
 use super::parameters;
+use super::peer::peer;
+use super::public_url::only;
 use super::socket::{self, Connection};
 use crate::domain::Domain;
 use crate::domain::caller::Caller;
 use crate::graphql::execution::{Api, GraphqlRequest};
 use crate::graphql::response::GraphqlResponse;
+use crate::traces::TraceParent;
 
 /// The largest body, in bytes: a value of 64 KiB, each byte of which JSON may write as six, and room for the document.
 const BODY_LIMIT_BYTES: usize = 512 * 1024;
@@ -41,6 +44,7 @@ const STRANGER_LIMIT: usize = 64;
 /// How long a socket waits for its place among these.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 const METHODS: &str = "GET, POST, OPTIONS";
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Answers GraphQL requests.
 pub struct GraphqlEndpoint {
@@ -78,8 +82,9 @@ impl GraphqlEndpoint {
                 let accepted =
                     Accepted::negotiate(request.headers()).ok_or(Failure::NotAcceptable)?;
                 let caller = self.authenticate(&request).await?;
-                let parameters =
+                let mut parameters =
                     parameters::from_url_query(request.uri().query().unwrap_or_default())?;
+                parameters.trace_parent = self.trace_parent(request.headers());
                 self.execute(accepted, caller, parameters, Method::GET)
                     .await
             }
@@ -89,7 +94,8 @@ impl GraphqlEndpoint {
                 check_content(request.headers())?;
                 let caller = self.authenticate(&request).await?;
                 let body = read_body(request.take_body(), BODY_LIMIT_BYTES).await?;
-                let parameters = parameters::from_body(&body)?;
+                let mut parameters = parameters::from_body(&body)?;
+                parameters.trace_parent = self.trace_parent(request.headers());
                 self.execute(accepted, caller, parameters, Method::POST)
                     .await
             }
@@ -129,6 +135,12 @@ impl GraphqlEndpoint {
             expires_in,
             self.stop.clone(),
         ))
+    }
+
+    /// What the operation belongs to, when operations are traced and the client says it.
+    fn trace_parent(&self, headers: &HeaderMap) -> Option<TraceParent> {
+        let value = self.api.is_traced().then(|| only(headers, &TRACE_PARENT));
+        value.flatten().and_then(TraceParent::parse)
     }
 
     fn stream_place(&self) -> Result<OwnedSemaphorePermit, Failure> {
@@ -171,7 +183,7 @@ impl GraphqlEndpoint {
         {
             return verify_session(&self.domain, session_id, id).await;
         }
-        verify(&self.domain, bearer_token(headers)?, id).await
+        verify(&self.domain, bearer_token(headers)?, peer(request), id).await
     }
 
     /// Who asks for a socket, as far as the handshake tells. A page of another origin may have a token that it introduces itself with later:
@@ -219,6 +231,7 @@ impl GraphqlEndpoint {
             api: Arc::clone(&self.api),
             domain: Arc::clone(&self.domain),
             id,
+            peer: peer(&request),
             stranger,
             caller,
             knows_protocol,
@@ -249,8 +262,15 @@ impl Endpoint for GraphqlEndpoint {
         let accepted = Accepted::negotiate(request.headers());
         let answer_type = accepted.map_or(AnswerType::Json, |accepted| accepted.best);
         let answered = timeout(REQUEST_TIMEOUT, self.answer(request)).await;
-        let answered = answered.unwrap_or(Err(Failure::TookTooLong));
-        let mut response = answered.unwrap_or_else(|failure| failure.response_as(answer_type));
+        let answered = answered.unwrap_or_else(|_elapsed| {
+            // What was under way is counted as what it is.
+            Ok(Failure::TookTooLong.response_as(answer_type))
+        });
+        let mut response = answered.unwrap_or_else(|failure| {
+            let operations = &self.domain.metrics().operations;
+            operations.count_refusal(failure.code());
+            failure.response_as(answer_type)
+        });
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("Accept"));
         Ok(response)

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::connection::Place;
+use super::transport::Transport;
 
 /// How long a client may take to see that it is told no more.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ const SIZE_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 const READ_BYTES: usize = 16 * 1024;
 
 /// Closes a connection when its client has closed it, or after a while. It keeps its place until then.
-pub fn close(stream: TcpStream, place: Place) {
+pub fn close(stream: Transport, place: Place) {
     // Without a runtime the process ends.
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(async move {
@@ -32,7 +32,7 @@ pub fn close(stream: TcpStream, place: Place) {
     }
 }
 
-async fn discard(mut stream: TcpStream) -> io::Result<()> {
+async fn discard(mut stream: Transport) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?;
     let mut bytes = vec![0; READ_BYTES];
     let mut left = SIZE_LIMIT_BYTES;

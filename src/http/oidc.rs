@@ -11,11 +11,12 @@ use poem::{Endpoint, Request, Response};
 use tokio::time::timeout;
 use url::form_urlencoded;
 
-use super::authorization::{failure_of, note_refusal};
+use super::authorization::{failure_of, note_refusal, refusal};
 use super::browser::Browsers;
 use super::door::request_id;
 use super::failure::Failure;
 use super::oidc_provider::{Provider, ProviderProblem};
+use super::peer::peer;
 use super::public_url;
 use crate::domain;
 use crate::domain::Domain;
@@ -23,6 +24,7 @@ use crate::domain::authentication::AuthenticationError;
 use crate::domain::provider::{ATTEMPT_LIMIT_SECONDS, Attempt};
 use crate::domain::session::SignedIn;
 use crate::types::id::Id;
+use crate::types::peer::Peer;
 
 /// The paths of the way there, of the way back, and of the script that goes on.
 pub const PATHS: [&str; 3] = ["/login/oidc", CALLBACK, SCRIPT];
@@ -108,7 +110,10 @@ impl OidcEndpoint {
         let id = request_id(request).ok_or(Failure::Internal)?;
         let query = request.uri().query().unwrap_or_default();
         if request.uri().path() == CALLBACK {
-            return Ok(self.come_back(provider, headers, query, id).await);
+            let peer = peer(request);
+            let admitted = self.domain.admit_peer(peer);
+            admitted.map_err(|error| refusal(&self.domain, error, id))?;
+            return Ok(self.come_back(provider, headers, query, peer, id).await);
         }
         let wanted = parameter(query, "return").ok().flatten();
         let path = wanted.filter(|path| is_own_path(path));
@@ -147,15 +152,25 @@ impl OidcEndpoint {
         provider: &Provider,
         headers: &HeaderMap,
         query: &str,
+        peer: Option<Peer>,
         id: Id<domain::Request>,
     ) -> Response {
         let kept = self.browsers.attempt.find(headers);
         let Some(attempt) = kept.and_then(|kept| self.domain.resume_attempt(kept)) else {
+            // Any page can lead a browser here: whoever does so is not to use up what others of its network may do.
+            if !public_url::is_browser(headers) {
+                self.domain.count_refused(peer);
+            }
             return refused(Problem::Expired, START);
         };
         match within(REQUEST_TIMEOUT, self.end(provider, &attempt, query, id)).await {
             Ok(signed_in) => self.go_on(&signed_in, attempt.path()),
-            Err(problem) => refused(problem, attempt.path()),
+            Err(problem) => {
+                if matches!(problem, Problem::Expired | Problem::Refused) {
+                    self.domain.count_refused(peer);
+                }
+                refused(problem, attempt.path())
+            }
         }
     }
 

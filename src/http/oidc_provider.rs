@@ -13,20 +13,14 @@ use oauth2::{
     EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
     RedirectUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
 };
-use poem::http::StatusCode;
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Response};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::fetch::{FetchProblem, Fetcher, UnusableAuthorities};
 use super::oidc_memory::Memory;
 use super::public_url::{is_https, is_protected};
 use crate::domain::provider::Attempt;
 
-/// The largest answer that is read, in bytes.
-const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
-/// How long the provider may take for one answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long what the provider says of itself is believed.
 const METADATA_KEPT: Duration = Duration::from_hours(1);
 /// How long its keys are used before they are asked for again.
@@ -69,7 +63,9 @@ impl ProviderProblem {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Unreachable => "it cannot be reached, or does not answer within 5 seconds",
+            Self::Unreachable => {
+                "it cannot be reached, is not vouched for by the authorities that are trusted, or does not answer within 5 seconds"
+            }
             Self::Unexpected(what) => what,
             Self::ClientRefused => {
                 "it does not accept --oidc-client-id, or the secret of --oidc-client-secret-file"
@@ -86,6 +82,18 @@ impl fmt::Display for ProviderProblem {
 }
 
 impl std::error::Error for ProviderProblem {}
+
+impl From<FetchProblem> for ProviderProblem {
+    fn from(problem: FetchProblem) -> Self {
+        match problem {
+            FetchProblem::Unreachable => Self::Unreachable,
+            FetchProblem::Status => {
+                Self::Unexpected("it has no configuration, or no keys, where they should be")
+            }
+            FetchProblem::TooLarge => Self::Unexpected("its answer has more than 256 KiB"),
+        }
+    }
+}
 
 /// What the provider says of itself (OpenID Connect Discovery 1.0, section 3).
 #[derive(Clone, Deserialize)]
@@ -127,14 +135,10 @@ type OauthClient = oauth2::Client<
     EndpointSet,
 >;
 
-/// There are no certificates that the provider could be known by.
-#[derive(Clone, Copy, Debug)]
-pub struct UnusableAuthorities;
-
 /// The provider.
 pub struct Provider {
     settings: ProviderSettings,
-    http: reqwest::Client,
+    http: Fetcher,
     metadata: Memory<Metadata>,
     keys: Memory<Vec<u8>>,
 }
@@ -145,25 +149,12 @@ impl Provider {
     /// # Errors
     /// [`UnusableAuthorities`] when the authorities are no certificates, or the system has none.
     pub fn new(settings: ProviderSettings) -> Result<Self, UnusableAuthorities> {
-        let http = match &settings.authorities {
-            Some(pem) => {
-                let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
-                if certificates.is_empty() {
-                    return Err(UnusableAuthorities);
-                }
-                client_builder().tls_certs_only(certificates).build()
-            }
-            None => client_builder().build().or_else(|unbuilt| {
-                // A provider on this machine needs nobody to vouch for it.
-                if is_https(&settings.issuer) {
-                    return Err(unbuilt);
-                }
-                client_builder().tls_certs_only([]).build()
-            }),
-        };
+        // A provider on this machine needs nobody to vouch for it.
+        let are_needed = is_https(&settings.issuer);
+        let http = Fetcher::new(settings.authorities.as_deref(), are_needed)?;
         Ok(Self {
             settings,
-            http: http.map_err(|_library_text| UnusableAuthorities)?,
+            http,
             metadata: Memory::default(),
             keys: Memory::default(),
         })
@@ -248,7 +239,8 @@ impl Provider {
         } else {
             KEYS_KEPT
         };
-        self.keys.get(kept_for, self.fetch(&url)).await
+        let asking = async { Ok(self.http.get(&url).await?) };
+        self.keys.get(kept_for, asking).await
     }
 
     async fn metadata(&self) -> Result<Metadata, ProviderProblem> {
@@ -263,7 +255,7 @@ impl Provider {
             "{}/.well-known/openid-configuration",
             issuer.trim_end_matches('/')
         );
-        let bytes = self.fetch(&url).await?;
+        let bytes = self.http.get(&url).await?;
         let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|_library_text| {
             ProviderProblem::Unexpected("what it says of itself is no OpenID Connect configuration")
         })?;
@@ -312,55 +304,11 @@ impl Provider {
         }
         Ok(client)
     }
-
-    async fn fetch(&self, url: &str) -> Result<Vec<u8>, ProviderProblem> {
-        let response = self.http.get(url).send().await;
-        let response = response.map_err(|_library_text| ProviderProblem::Unreachable)?;
-        if response.status() != StatusCode::OK {
-            return Err(ProviderProblem::Unexpected(
-                "it has no configuration, or no keys, where they should be",
-            ));
-        }
-        read_body(response).await
-    }
-}
-
-fn client_builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .timeout(ANSWER_TIMEOUT)
-        .redirect(Policy::none())
 }
 
 /// Sends a request of the OAuth client.
-async fn send(
-    http: reqwest::Client,
-    request: HttpRequest,
-) -> Result<HttpResponse, ProviderProblem> {
+async fn send(http: Fetcher, request: HttpRequest) -> Result<HttpResponse, ProviderProblem> {
     let request = reqwest::Request::try_from(request)
         .map_err(|_library_text| ProviderProblem::Unexpected("its token endpoint is no URL"))?;
-    let response = http.execute(request).await;
-    let response = response.map_err(|_library_text| ProviderProblem::Unreachable)?;
-    let status = response.status();
-    let headers = response.headers().clone();
-    let mut answer = HttpResponse::new(read_body(response).await?);
-    *answer.status_mut() = status;
-    *answer.headers_mut() = headers;
-    Ok(answer)
-}
-
-/// Reads an answer, unless it is too large.
-async fn read_body(mut response: Response) -> Result<Vec<u8>, ProviderProblem> {
-    let mut body = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        let Some(chunk) = chunk.map_err(|_library_text| ProviderProblem::Unreachable)? else {
-            return Ok(body);
-        };
-        if body.len().saturating_add(chunk.len()) > ANSWER_LIMIT_BYTES {
-            return Err(ProviderProblem::Unexpected(
-                "its answer has more than 256 KiB",
-            ));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    Ok(http.send(request).await?)
 }

@@ -25,7 +25,8 @@ pub const PATHS: [&str; 8] = [
 
 /// The script of the picker, which pages of other origins load.
 pub const PICKER: &str = "/ui/credential-picker.js";
-const ASSETS: &str = "/ui/assets/";
+/// Where the files are that pages are made of.
+pub const ASSETS: &str = "/ui/assets/";
 
 /// What a page may do: run and show what comes from this server, and talk to nobody else. Texts become markup by way of lit alone.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

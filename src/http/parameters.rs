@@ -95,6 +95,7 @@ pub fn from_members(mut members: Members) -> Result<GraphqlRequest, Failure> {
         persisted_hash,
         operation_name,
         variables: object(&mut members, "variables", "`variables` must be an object.")?,
+        trace_parent: None,
     })
 }
 

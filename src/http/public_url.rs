@@ -33,6 +33,12 @@ impl PublicUrl {
     pub fn origin(&self) -> &str {
         &self.origin
     }
+
+    /// Whether it leads over https.
+    #[must_use]
+    pub const fn is_https(&self) -> bool {
+        self.is_https
+    }
 }
 
 impl FromStr for PublicUrl {
@@ -124,16 +130,23 @@ pub struct PublicUrls {
 
 impl PublicUrls {
     /// The one that is configured; without it, the address that the server listens at, when that is this machine's alone. A server that is
-    /// not in local mode is one for others: there may be a proxy on this machine that nobody told it of.
+    /// not in local mode is one for others: there may be a proxy on this machine that nobody told it of. To a server that speaks TLS that
+    /// makes no difference: its cookies go over TLS only.
     #[must_use]
-    pub fn new(configured: Option<PublicUrl>, address: SocketAddr, is_local: bool) -> Self {
+    pub fn new(
+        configured: Option<PublicUrl>,
+        address: SocketAddr,
+        is_local: bool,
+        is_tls: bool,
+    ) -> Self {
         let port = address.port();
+        let scheme = if is_tls { "https" } else { "http" };
         let is_guessed = configured.is_none() && address.ip().is_loopback();
         let urls = match configured {
             Some(url) => vec![url],
             None if is_guessed => [
-                format!("http://{address}"),
-                format!("http://localhost:{port}"),
+                format!("{scheme}://{address}"),
+                format!("{scheme}://localhost:{port}"),
             ]
             .iter()
             .filter_map(|url| url.parse().ok())
@@ -143,7 +156,7 @@ impl PublicUrls {
         Self {
             urls,
             port,
-            is_direct: is_guessed && !is_local,
+            is_direct: is_guessed && !is_local && !is_tls,
         }
     }
 
@@ -163,8 +176,7 @@ impl PublicUrls {
             .is_some_and(|host| is_own(&format!("http://{}", host.to_ascii_lowercase())));
         let is_own_origin = !headers.contains_key(header::ORIGIN)
             || only(headers, &header::ORIGIN).is_some_and(is_own);
-        let is_proxied = OF_PROXIES.iter().any(|name| headers.contains_key(name));
-        if !self.is_direct || is_own_host && is_own_origin && !is_proxied {
+        if !self.is_direct || is_own_host && is_own_origin && !is_proxied(headers) {
             Ok(())
         } else {
             Err(Failure::UnknownProxy)
@@ -209,8 +221,18 @@ impl PublicUrls {
     }
 }
 
+/// Whether a browser says where it was led from: no page can make it say anything else, or nothing.
+pub(super) fn is_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_SITE)
+}
+
+/// Whether a proxy says that it handed a request on.
+pub(super) fn is_proxied(headers: &HeaderMap) -> bool {
+    OF_PROXIES.iter().any(|name| headers.contains_key(name))
+}
+
 /// The value of a header that is there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),

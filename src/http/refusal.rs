@@ -3,7 +3,7 @@
 
 use poem::http::StatusCode;
 
-use super::failure::URL_TOO_LONG;
+use super::failure::{HEADER_TOO_LARGE, URL_TOO_LONG};
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::response::GraphqlResponse;
 
@@ -68,9 +68,7 @@ fn refused_status(own: &str) -> Option<StatusCode> {
 const fn message(status: StatusCode) -> &'static str {
     match status {
         StatusCode::URI_TOO_LONG => URL_TOO_LONG,
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "The header has more than 64 fields or more than 32 KiB."
-        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => HEADER_TOO_LARGE,
         _ => "This cannot be understood as HTTP/1.1.",
     }
 }

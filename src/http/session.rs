@@ -14,11 +14,13 @@ use super::browser::Browsers;
 use super::door::request_id;
 use super::failure::Failure;
 use super::oidc_provider::Provider;
+use super::peer::peer;
 use crate::domain;
 use crate::domain::Domain;
 use crate::domain::caller::Caller;
 use crate::domain::session::SignedIn;
 use crate::types::id::Id;
+use crate::types::peer::Peer;
 
 /// The largest body, in bytes: a token of 8 KiB has room in it.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
@@ -95,7 +97,8 @@ impl SessionEndpoint {
                 let body = read_body(request.take_body(), BODY_LIMIT_BYTES).await?;
                 let sign_in: SignIn = serde_json::from_slice(&body)
                     .map_err(|_library_text| Failure::BadRequest(ONE_OF_THEM))?;
-                self.sign_in(request.headers(), sign_in, id).await
+                let peer = peer(&request);
+                self.sign_in(request.headers(), sign_in, peer, id).await
             }
             Method::DELETE => {
                 self.browsers.public.check_same_origin(request.headers())?;
@@ -128,14 +131,23 @@ impl SessionEndpoint {
         &self,
         headers: &HeaderMap,
         sign_in: SignIn,
+        peer: Option<Peer>,
         id: Id<domain::Request>,
     ) -> Result<Response, Failure> {
+        let domain = &self.domain;
         let signed_in = match (sign_in.code, sign_in.token) {
-            (Some(code), None) => self.domain.sign_in_with_code(&code, id).await,
-            (None, Some(token)) => self.domain.sign_in_with_token(token.trim(), id).await,
+            (Some(code), None) => {
+                let shown = domain.sign_in_with_code(&code, id);
+                domain.let_show(peer, None, shown).await
+            }
+            (None, Some(token)) => {
+                let token = token.trim();
+                let shown = domain.sign_in_with_token(token, id);
+                domain.let_show(peer, Some(token), shown).await
+            }
             _ => return Err(Failure::BadRequest(ONE_OF_THEM)),
         };
-        let signed_in = signed_in.map_err(|error| refusal(&self.domain, error, id))?;
+        let signed_in = signed_in.map_err(|error| refusal(domain, error, id))?;
         // Who signs in anew has left the session of before. When it cannot be ended now, it ends by itself.
         let _ended = self.sign_out(headers).await;
         let response = self.state(Some(&signed_in.caller));

@@ -28,6 +28,7 @@ use crate::graphql::error::{ApiError, ErrorCode};
 use crate::graphql::execution::Api;
 use crate::graphql::response::GraphqlResponse;
 use crate::types::id::Id;
+use crate::types::peer::Peer;
 
 /// The name of the protocol.
 pub const PROTOCOL: &str = "graphql-transport-ws";
@@ -47,7 +48,7 @@ pub enum Close {
     Gone,
     /// The server stops.
     Stopping,
-    /// It cannot be found out whether the token or the session is good.
+    /// It cannot be found out whether the token or the session is good, or nobody looks at it now.
     TryAgainLater,
     /// What was sent is none of the protocol.
     BadRequest,
@@ -90,6 +91,8 @@ pub struct Connection {
     pub domain: Arc<Domain>,
     /// The ID of the handshake.
     pub id: Id<domain::Request>,
+    /// Where the handshake came from.
+    pub peer: Option<Peer>,
     /// The place among those of whom nobody knows yet who they are.
     pub stranger: Option<OwnedSemaphorePermit>,
     /// Who asks, when the handshake had a token or the cookie of a session, and when that ends.
@@ -116,7 +119,7 @@ impl Connection {
     async fn authenticate(&self, authorization: &str) -> Result<(Caller, Instant), Close> {
         let domain = &self.domain;
         let token = token_of(authorization).ok_or(Close::Forbidden)?;
-        match verify(domain, token, self.id).await {
+        match verify(domain, token, self.peer, self.id).await {
             Ok(caller) => {
                 let expires_at = end_of_token(domain, &caller);
                 Ok((caller, expires_at))

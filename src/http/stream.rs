@@ -1,23 +1,26 @@
 //! The stream of a connection, below hyper: it sees what comes before hyper does, limits the time of headers, gives what hyper refuses
 //! an answer of ours, and lingers when it is closed too early for its client.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::connection::Place;
 use super::header_deadline::HeaderDeadline;
 use super::requests::Requests;
+use super::transport::Transport;
 use super::{linger, refusal};
+
+/// How much is read at once, in bytes. hyper's buffer grows when what it asks for, 8 KiB at first, comes whole; as long as it does not, what
+/// was read before is always in the place for what comes next, or in memory that has been given back.
+const READ_LIMIT_BYTES: usize = 8 * 1024 - 1;
 
 /// A stream of requests and answers.
 pub struct ConnectionStream {
     // Taken when the stream is dropped.
-    tcp: Option<TcpStream>,
+    transport: Option<Transport>,
     place: Place,
     requests: Requests,
     deadline: HeaderDeadline,
@@ -33,21 +36,26 @@ struct Refusal {
 }
 
 impl ConnectionStream {
-    /// The stream of a new connection, each header of which may take so long.
-    pub fn new(tcp: TcpStream, place: Place, requests: Requests, header_limit: Duration) -> Self {
+    /// The stream of a new connection. The time for its first header runs already.
+    pub const fn new(
+        transport: Transport,
+        place: Place,
+        requests: Requests,
+        deadline: HeaderDeadline,
+    ) -> Self {
         Self {
-            tcp: Some(tcp),
+            transport: Some(transport),
             place,
             requests,
-            deadline: HeaderDeadline::new(header_limit),
+            deadline,
             refusal: None,
             is_over: false,
         }
     }
 
-    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        let tcp = self.tcp.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        Ok(Pin::new(tcp))
+    fn transport(&mut self) -> io::Result<Pin<&mut Transport>> {
+        let transport = self.transport.as_mut();
+        Ok(Pin::new(transport.ok_or(io::ErrorKind::NotConnected)?))
     }
 
     /// Sends an answer of ours. hyper is told that its own was sent once ours was.
@@ -61,7 +69,7 @@ impl ConnectionStream {
             .get(refusal.sent..)
             .filter(|rest| !rest.is_empty())
         {
-            match self.tcp()?.poll_write(context, rest) {
+            match self.transport()?.poll_write(context, rest) {
                 Poll::Ready(sent) => refusal.sent += sent?,
                 Poll::Pending => {
                     self.refusal = Some(refusal);
@@ -79,16 +87,27 @@ impl AsyncRead for ConnectionStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = self.tcp()?.poll_read(context, buffer);
-        let come = buffer.filled().get(before..).unwrap_or_default();
-        let is_awaited = self.requests.take(come);
+        // A socket has buffers of its own.
+        if !self.requests.are_answered() {
+            let before = buffer.filled().len();
+            let read = ready!(self.transport()?.poll_read(context, buffer));
+            self.is_over = read.is_err() || buffer.filled().len() == before;
+            return Poll::Ready(read);
+        }
+        // This overwrites what an earlier request has left there: it may be long until the next one.
+        let place = buffer.initialize_unfilled();
+        let length = place.len().min(READ_LIMIT_BYTES);
+        let mut part = ReadBuf::new(place.get_mut(..length).unwrap_or_default());
+        let read = self.transport()?.poll_read(context, &mut part);
+        let is_awaited = self.requests.take(part.filled());
+        let come = part.filled().len();
+        buffer.advance(come);
         if self.deadline.is_over(is_awaited, context) {
             self.is_over = true;
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let read = ready!(read);
-        self.is_over = read.is_err() || come.is_empty();
+        self.is_over = read.is_err() || come == 0;
         Poll::Ready(read)
     }
 }
@@ -100,33 +119,53 @@ impl AsyncWrite for ConnectionStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if !self.requests.are_answered() {
-            return self.tcp()?.poll_write(context, bytes);
+            return self.transport()?.poll_write(context, bytes);
         }
         match refusal::position(bytes) {
             Some(0) => self.poll_refuse(context, bytes),
             // What stands before it is sent first.
             Some(start) => {
                 let before = bytes.get(..start).unwrap_or_default();
-                self.tcp()?.poll_write(context, before)
+                self.transport()?.poll_write(context, before)
             }
-            None => self.tcp()?.poll_write(context, bytes),
+            None => self.transport()?.poll_write(context, bytes),
         }
     }
 
+    /// hyper copies bodies into a buffer that it keeps, unless it can hand on the parts of an answer as they are.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut whole = parts.iter().filter(|part| !part.is_empty());
+        match (whole.next(), whole.next()) {
+            // hyper's own answers have no body.
+            (Some(only), None) => self.poll_write(context, only),
+            _ => self.transport()?.poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport
+            .as_ref()
+            .is_some_and(Transport::is_write_vectored)
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_flush(context)
+        self.transport()?.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_shutdown(context)
+        self.transport()?.poll_shutdown(context)
     }
 }
 
 impl Drop for ConnectionStream {
     fn drop(&mut self) {
         let lingers = !self.is_over && self.requests.may_go_on();
-        if let Some(tcp) = self.tcp.take().filter(|_| lingers) {
-            linger::close(tcp, self.place.clone());
+        if let Some(transport) = self.transport.take().filter(|_| lingers) {
+            linger::close(transport, self.place.clone());
         }
     }
 }

@@ -88,7 +88,11 @@ fn commit_together(opened: &mut Opened, batch: &mut [Box<dyn Job>]) -> Result<()
                 *chain = longer;
             }
             // Who was told meanwhile that the database is not there does not find later that it was done after all.
-            Ran::Well | Ran::Failed | Ran::Lost => {
+            Ran::Well => {
+                connection.batch_execute("ROLLBACK TO job; RELEASE job")?;
+                job.undo();
+            }
+            Ran::Failed | Ran::Lost => {
                 connection.batch_execute("ROLLBACK TO job; RELEASE job")?;
             }
         }

@@ -204,6 +204,15 @@ impl fmt::Display for Database {
 }
 
 impl Database {
+    /// What kind it is, as a word.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
     /// Opens a connection for reading and writing.
     ///
     /// # Errors

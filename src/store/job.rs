@@ -8,6 +8,7 @@ use super::audit_chain::Chain;
 use super::change;
 use super::connection::DatabaseConnection;
 use super::error::{Cause, JobError, StoreError};
+use crate::metrics::Metrics;
 use crate::types::audit::AuditEntry;
 use crate::types::change::{CredentialChange, Told};
 
@@ -40,8 +41,10 @@ pub trait Job: Send {
     fn has_changes(&self) -> bool;
     /// Does the work, adds what it records to the chain of the connection, and says what is to become of it.
     fn run(&mut self, connection: &mut DatabaseConnection, chain: &mut Chain) -> Ran;
+    /// Its work was undone, though it went well.
+    fn undo(&mut self);
     /// Tells those who follow what changed, then the one who waits what the work returned, or that the commit failed.
-    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>);
+    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>, metrics: &Metrics);
 }
 
 /// How a job's work went.
@@ -131,7 +134,14 @@ where
         ran
     }
 
-    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>) {
+    fn undo(&mut self) {
+        self.outcome = None;
+    }
+
+    fn answer(self: Box<Self>, end: End, changes: &broadcast::Sender<Told>, metrics: &Metrics) {
+        if let (Some(Ok(written)), End::Settled | End::SettledAndTold) = (&self.outcome, end) {
+            metrics.audit.count_entries(&written.entries);
+        }
         let outcome = match (self.outcome, end) {
             (_, End::Lost) => Err(StoreError::Unavailable.into()),
             // What failed by itself failed whether or not the others were committed.

@@ -37,6 +37,7 @@ pub mod user;
 mod worker;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -51,6 +52,7 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 use writer::{Writer, WriterThreads};
 
+use crate::metrics::Metrics;
 use crate::types::audit::Signer;
 use crate::types::change::Told;
 
@@ -63,6 +65,7 @@ pub struct Store {
     reads: ReadPool,
     writer: Writer,
     name_sample: NameSample,
+    metrics: Arc<Metrics>,
 }
 
 impl Store {
@@ -72,11 +75,13 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database cannot be opened.
     pub fn open(database: &Database, signer: &Signer) -> Result<(Self, StoreEnd), StoreError> {
         let availability = Availability::default();
-        let (writer, threads) = Writer::start(database, &availability, signer)?;
+        let metrics = Arc::new(Metrics::new(database.kind()));
+        let (writer, threads) = Writer::start(database, &availability, signer, &metrics)?;
         let store = Self {
-            reads: ReadPool::new(database.clone(), availability),
+            reads: ReadPool::new(database.clone(), availability, Arc::clone(&metrics)),
             writer,
             name_sample: NameSample::default(),
+            metrics,
         };
         let end = StoreEnd {
             threads,
@@ -140,6 +145,18 @@ impl Store {
     #[must_use]
     pub fn name_sample(&self) -> NameSample {
         self.name_sample.clone()
+    }
+
+    /// What is counted of this server.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Notes how the connections and the queue are now.
+    pub fn observe(&self) {
+        self.reads.observe();
+        self.writer.observe();
     }
 
     /// Whether the database can be read, an audit event can be written, and a row be written durably, within 2 seconds: whoever asks for

@@ -1,15 +1,16 @@
 //! Reads: pooled connections, used on threads that may block.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::r2d2;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::availability::Availability;
 use super::connection::{ConnectionManager, Database, DatabaseConnection};
 use super::error::{Cause, StoreError};
+use crate::metrics::{Metrics, PoolState};
 
 /// How many connections read at the same time.
 pub const READ_CONNECTIONS: u32 = 8;
@@ -26,6 +27,7 @@ pub struct ReadPool {
     database: Database,
     availability: Availability,
     connections: Arc<RwLock<Connections>>,
+    metrics: Arc<Metrics>,
 }
 
 /// The connections of an epoch. Those that hang stay with theirs, and end with it.
@@ -63,12 +65,13 @@ impl Connections {
 impl ReadPool {
     /// The pool of a database.
     #[must_use]
-    pub fn new(database: Database, availability: Availability) -> Self {
+    pub fn new(database: Database, availability: Availability, metrics: Arc<Metrics>) -> Self {
         let connections = Connections::new(&database, availability.epoch());
         Self {
             database,
             availability,
             connections: Arc::new(RwLock::new(connections)),
+            metrics,
         }
     }
 
@@ -87,13 +90,9 @@ impl ReadPool {
             return Err(StoreError::Unavailable.into());
         }
         let connections = self.connections();
-        let permit = match timeout(WAIT, Arc::clone(&connections.free).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_closed)) => return Err(StoreError::Unavailable.into()),
-            Err(_elapsed) if self.availability.is_lost() => {
-                return Err(StoreError::Unavailable.into());
-            }
-            Err(_elapsed) => return Err(StoreError::Overloaded.into()),
+        let permit = match Arc::clone(&connections.free).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_none_free) => self.wait(&connections.free).await?,
         };
         let pool = connections.pool;
         let reading = tokio::task::spawn_blocking(move || {
@@ -111,6 +110,41 @@ impl ReadPool {
                 Err(StoreError::Unavailable.into())
             }
         }
+    }
+
+    /// Waits until a connection is free.
+    async fn wait(&self, free: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+        let waits_since = Instant::now();
+        let waited = timeout(WAIT, Arc::clone(free).acquire_owned()).await;
+        let metrics = &self.metrics.database;
+        metrics.observe_wait(waits_since.elapsed());
+        match waited {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_closed)) => Err(StoreError::Unavailable),
+            Err(_elapsed) => {
+                metrics.count_timeout();
+                Err(if self.availability.is_lost() {
+                    StoreError::Unavailable
+                } else {
+                    StoreError::Overloaded
+                })
+            }
+        }
+    }
+
+    /// Notes the connections as they are now, and whether there is a database at their other end.
+    pub fn observe(&self) {
+        let connections = self.connections();
+        let state = connections.pool.state();
+        let free = connections.free.available_permits();
+        let limit = i64::from(READ_CONNECTIONS);
+        let metrics = &self.metrics.database;
+        metrics.set_pool(PoolState {
+            busy: limit.saturating_sub(i64::try_from(free).unwrap_or(limit)),
+            idle: i64::from(state.idle_connections),
+            limit,
+        });
+        metrics.set_up(!self.availability.is_lost());
     }
 
     /// The connections of the present epoch.

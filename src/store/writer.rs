@@ -6,7 +6,7 @@
 //! PostgreSQL, which groups commits itself, a few writers take jobs from the same queue, one a transaction.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::broadcast;
@@ -20,6 +20,7 @@ use super::job::{End, Job, WaitingJob, Written};
 use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
 use super::worker::{Turn, Workers};
+use crate::metrics::Metrics;
 use crate::types::audit::Signer;
 use crate::types::change::Told;
 
@@ -47,6 +48,7 @@ pub struct Writer {
     queue: Sender<Message>,
     changes: broadcast::Sender<Told>,
     availability: Availability,
+    metrics: Arc<Metrics>,
 }
 
 /// The threads of the writers, to bring them to their end.
@@ -80,6 +82,7 @@ impl Writer {
         database: &Database,
         availability: &Availability,
         signer: &Signer,
+        metrics: &Arc<Metrics>,
     ) -> Result<(Self, WriterThreads), StoreError> {
         let (queue, messages) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
         let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
@@ -99,6 +102,7 @@ impl Writer {
             availability: availability.clone(),
             listener: listener.as_ref().map(Listener::handle),
             signer: Arc::clone(signer),
+            metrics: Arc::clone(metrics),
         };
         // A commit may hang while all else goes on, when it waits for a standby: other connections are not left for that.
         let workers = Workers::start(
@@ -117,8 +121,14 @@ impl Writer {
             queue,
             changes,
             availability: availability.clone(),
+            metrics: Arc::clone(metrics),
         };
         Ok((writer, ends))
+    }
+
+    /// Notes how many jobs wait now.
+    pub fn observe(&self) {
+        self.metrics.database.set_queued_jobs(self.queue.len());
     }
 
     /// Follows the changes from now on.
@@ -144,7 +154,10 @@ impl Writer {
         let (job, answered) = WaitingJob::new(work);
         match self.queue.try_send(Message::Job(Box::new(job))) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(StoreError::Overloaded.into()),
+            Err(TrySendError::Full(_)) => {
+                self.metrics.database.count_refused_job();
+                return Err(StoreError::Overloaded.into());
+            }
             Err(TrySendError::Disconnected(_)) => return Err(StoreError::Unavailable.into()),
         }
         match timeout(ANSWER_LIMIT, answered).await {
@@ -163,6 +176,7 @@ struct Writing {
     availability: Availability,
     listener: Option<ListenerHandle>,
     signer: Signer,
+    metrics: Arc<Metrics>,
 }
 
 impl Writing {
@@ -204,11 +218,19 @@ impl Writing {
     fn run_batch(&self, connections: &mut Connections<'_>, mut batch: Vec<Box<dyn Job>>) {
         // Who was told that the database cannot be reached, or went away, is not to find later that it was done after all.
         batch.retain(|job| job.is_awaited());
+        let began_at = Instant::now();
         let end = match (&self.database, batch.as_mut_slice()) {
             (_, []) => return,
             (Database::Postgres(_), [job]) => run_alone(connections, job.as_mut()),
             (_, batch) => run_together(connections, batch),
         };
+        match end {
+            End::Settled | End::SettledAndTold => {
+                let metrics = &self.metrics.database;
+                metrics.observe_commit(batch.len(), began_at.elapsed());
+            }
+            End::NotCommitted(_) | End::Lost => self.metrics.database.count_failed_commit(),
+        }
         let is_told_elsewhere = matches!(end, End::SettledAndTold);
         if let Some(listener) = &self.listener
             && is_told_elsewhere
@@ -217,7 +239,7 @@ impl Writing {
             listener.wait_until_told();
         }
         for job in batch {
-            job.answer(end, &self.changes);
+            job.answer(end, &self.changes, &self.metrics);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -33,9 +34,19 @@ impl Timestamp {
 }
 
 /// The clock of the whole process. Its clones are the same clock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     shift_us: Arc<AtomicI64>,
+    started_at: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            shift_us: Arc::default(),
+            started_at: Instant::now(),
+        }
+    }
 }
 
 impl Clock {
@@ -51,6 +62,19 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let machine_us = Utc::now().timestamp_micros();
         Timestamp(machine_us.saturating_add(self.shift_us.load(Ordering::Relaxed)))
+    }
+
+    /// How long this clock has been there. Other than the present time, it does not jump when somebody sets the machine's clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let shift_us = self.shift_us.load(Ordering::Relaxed);
+        let shift = Duration::from_micros(shift_us.unsigned_abs());
+        let elapsed = self.started_at.elapsed();
+        if shift_us < 0 {
+            elapsed.saturating_sub(shift)
+        } else {
+            elapsed.saturating_add(shift)
+        }
     }
 
     /// Moves this clock and all its clones, forwards or back. Tests use it in place of waiting.

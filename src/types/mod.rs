@@ -9,6 +9,7 @@ pub mod hex;
 pub mod id;
 pub mod keyring;
 pub mod page;
+pub mod peer;
 pub mod reference;
 pub mod scope;
 pub mod secret;

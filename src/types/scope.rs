@@ -66,9 +66,15 @@ impl ScopeSet {
     /// Reads a space-separated list. Words that are not ours are other servers' scopes, and are passed over.
     #[must_use]
     pub fn parse(list: &str) -> Self {
+        Self::of_words(&list.split(' ').collect::<Vec<_>>())
+    }
+
+    /// The scopes among these words. Others are passed over.
+    #[must_use]
+    pub fn of_words(words: &[&str]) -> Self {
         Scope::ALL
             .into_iter()
-            .filter(|scope| list.split(' ').any(|word| word == scope.as_str()))
+            .filter(|scope| words.contains(&scope.as_str()))
             .collect()
     }
 

@@ -3,6 +3,7 @@
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use credence::crypto::digest::derive_key;
+use credence::crypto::locked_key::LockedKey;
 use credence::crypto::seal::SealingKey;
 
 use crate::support::audit::Numbers;
@@ -50,7 +51,7 @@ fn two_hundred_thousand_random_cases_are_the_same_to_another_implementation() {
     for case in 0..100_000_u32 {
         let key_bytes: [u8; 32] = random(&mut numbers, 32).try_into().unwrap();
         let number = u32::try_from(numbers.next() >> 32).unwrap();
-        let own = SealingKey::new(number, &key_bytes).unwrap();
+        let own = SealingKey::new(number, LockedKey::copy_of(&key_bytes).unwrap());
         let other = XChaCha20Poly1305::new(&Key::from(key_bytes));
         // Mostly as long as the keys of the usual services, and some longer.
         let limit = if case % 100 == 0 { 5_000 } else { 100 };
@@ -105,7 +106,7 @@ fn keys_are_derived_as_rfc_5869_has_it() {
         0x31, 0xb8, 0xa1, 0x1f, 0x5c, 0x5e, 0xe1, 0x87, 0x9e, 0xc3, 0x45, 0x4e, 0x5f, 0x3c, 0x73,
         0x8d, 0x2d,
     ];
-    assert_eq!(*derived, published);
+    assert_eq!(&*derived, published);
 }
 
 /// draft-irtf-cfrg-xchacha-03, appendix A.3.1. The same for orion stands beside its use, in `src/crypto/seal.rs`.

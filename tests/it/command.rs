@@ -553,7 +553,10 @@ fn local_mode_stays_on_loopback_and_plain_http_behind_a_proxy() {
     let jwks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/keys/jwks.json");
     let (code, message) = run_at(&["--jwks-file", text(&jwks), "--jwt-issuer", "i"]);
     assert_eq!(code, 78);
-    assert!(message.contains("--behind-tls-proxy"), "{message}");
+    assert!(
+        message.contains("--behind-tls-proxy") && message.contains("--tls-cert"),
+        "{message}"
+    );
     assert!(!data.exists());
 }
 

@@ -9,7 +9,7 @@ use credence::types::scope::{Role, Scope, ScopeSet};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-use crate::token::sign;
+use crate::support::token::sign;
 
 const NOW: i64 = 1_800_000_000;
 const KEY_SET: &[u8] = include_bytes!("keys/jwks.json");

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use crate::support::browser::{Browser, WHO, code};
 use crate::support::provider::{Provider, client};
+use crate::support::token::sign;
 use crate::support::{Answer, Server, database};
-use crate::token::sign;
 
 const CREATE: &str =
     r#"mutation { createCredential(input: {name: "n", value: "v"}) { userErrors { code } } }"#;

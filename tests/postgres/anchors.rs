@@ -6,10 +6,13 @@ use std::sync::Arc;
 use credence::crypto::audit_key::audit_signer;
 use credence::crypto::token::TokenVerifier;
 use credence::crypto::token_key::TokenKeys;
+use credence::crypto::token_rules::TokenRules;
 use credence::domain::Domain;
 use credence::domain::audit_anchor::Anchoring;
+use credence::domain::issuer_keys::IssuerKeys;
 use credence::domain::keyring::LiveKeyring;
 use credence::domain::session::SignIn;
+use credence::domain::token::Tokens;
 use credence::keyring_start::open_keyring;
 use credence::store::{Store, StoreEnd};
 use credence::types::clock::Clock;
@@ -28,7 +31,9 @@ fn instance(data: &Path, master_key: &Path, clock: &Clock) -> (Domain, StoreEnd)
     let live = LiveKeyring::new(keyring, Vec::new(), Box::new(Vec::new));
     let secret: Vec<u8> = (0..32).collect();
     let tokens = TokenKeys::from_secret(&secret).unwrap();
-    let tokens = TokenVerifier::new(tokens, "issuer".to_owned(), "audience".to_owned(), 0);
+    let rules = TokenRules::new("issuer".to_owned(), "audience".to_owned());
+    let keys = IssuerKeys::fixed(TokenVerifier::new(tokens, rules));
+    let tokens = Tokens::new(keys, Vec::new());
     let sign_in = SignIn {
         session_lifetime_seconds: 60,
         codes: None,

@@ -52,13 +52,25 @@ mod input;
 mod instances;
 #[path = "../it/keyring.rs"]
 mod keyring;
+#[path = "../it/limit.rs"]
+mod limit;
+#[path = "../it/limit_proof.rs"]
+mod limit_proof;
 mod log;
 mod long_copy;
 #[path = "../it/mcp.rs"]
 mod mcp;
+#[path = "../it/memory.rs"]
+mod memory;
+#[path = "../it/metrics.rs"]
+mod metrics;
+#[path = "../it/metrics_access.rs"]
+mod metrics_access;
 #[path = "../it/model.rs"]
 mod model;
 mod outage;
+#[path = "../it/overload.rs"]
+mod overload;
 #[path = "../it/page.rs"]
 mod page;
 #[path = "../it/pages.rs"]
@@ -101,6 +113,8 @@ mod session_provider_start;
 #[path = "../it/session_stream.rs"]
 mod session_stream;
 mod start;
+#[path = "../it/stop.rs"]
+mod stop;
 mod store;
 #[path = "../it/subscription.rs"]
 mod subscription;
@@ -111,6 +125,20 @@ mod tampering;
 mod tls;
 #[path = "../it/token.rs"]
 mod token;
+#[path = "../it/token_cache.rs"]
+mod token_cache;
+#[path = "../it/token_claims.rs"]
+mod token_claims;
+#[path = "../it/token_forgery.rs"]
+mod token_forgery;
+#[path = "../it/token_key.rs"]
+mod token_key;
+#[path = "../it/token_url.rs"]
+mod token_url;
+#[path = "../it/token_url_outage.rs"]
+mod token_url_outage;
+#[path = "../it/traces.rs"]
+mod traces;
 mod upgrade;
 #[path = "../it/user.rs"]
 mod user;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Server;
-use crate::token::{HS256, ISSUER, SECRET, sign_hs256};
+use crate::support::token::{HS256, ISSUER, SECRET, sign_hs256};
 
 /// The name that the user has after a token of so many seconds ago, which says this name, came to an instance.
 async fn name_after(server: &Server, age_seconds: i64, name: &str) -> Value {

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 
 export const repository = resolve(import.meta.dirname, '../../..');
 
-const binary = resolve(process.env.CREDENCE_BINARY ?? join(repository, 'target/debug/credence'));
+export const binary = resolve(process.env.CREDENCE_BINARY ?? join(repository, 'target/debug/credence'));
 
 /** What the server inherits: none of the settings that a developer may have in the environment. */
 const environment = Object.fromEntries(

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use reqwest::ClientBuilder;
+use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -58,4 +60,62 @@ pub async fn put_tls_before(server: SocketAddr, directory: &Path) -> u16 {
         }
     });
     port
+}
+
+/// The authority of a test, and the certificates that it makes.
+pub struct Authority(TempDir);
+
+impl Authority {
+    pub fn new() -> Self {
+        let authority = Self(TempDir::new().unwrap());
+        authority.run(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca",
+            "",
+        );
+        authority
+    }
+
+    /// Makes a certificate for this machine, and its key, in files of this name. What was there is replaced, each file at once.
+    pub fn certify(&self, name: &str) {
+        self.run(
+            r#"
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout new.key -out new.csr -subj "/CN=$2"
+            echo subjectAltName=DNS:localhost,IP:127.0.0.1 > names
+            openssl x509 -req -in new.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out new.pem -days 2 -extfile names
+            chmod 600 new.key
+            mv new.pem "$2.pem"
+            mv new.key "$2.key""#,
+            name,
+        );
+    }
+
+    fn run(&self, script: &str, name: &str) {
+        let mut shell = Command::new("bash");
+        shell.args([
+            "-euc",
+            &format!("cd \"$1\"\nexec 2>&1\n{script}"),
+            "certify",
+        ]);
+        let output = shell.arg(self.0.path()).arg(name).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{told}");
+    }
+
+    /// A file of the authority's.
+    pub fn path(&self, file: &str) -> String {
+        self.0.path().join(file).to_str().unwrap().to_owned()
+    }
+
+    /// The certificate in a file.
+    pub fn read(&self, file: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.0.path().join(file)).unwrap()
+    }
+
+    /// A client that trusts this authority and no other, made from what `settle` adds to it.
+    pub fn client(&self, settle: impl FnOnce(ClientBuilder) -> ClientBuilder) -> reqwest::Client {
+        let root = reqwest::Certificate::from_der(&self.read("ca.pem")).unwrap();
+        settle(reqwest::Client::builder().tls_certs_only([root]))
+            .build()
+            .unwrap()
+    }
 }

@@ -7,11 +7,17 @@ pub mod certificate;
 pub mod client;
 pub mod cluster;
 pub mod database;
+pub mod forgery;
+pub mod hold;
 pub mod hostile;
+pub mod key_server;
 pub mod keys;
 pub mod local;
 pub mod log;
 pub mod mcp;
+pub mod memory;
+pub mod metrics;
+pub mod otlp;
 pub mod peer;
 pub mod process;
 pub mod provider;
@@ -19,6 +25,7 @@ pub mod runtime;
 pub mod server;
 pub mod store;
 pub mod stream;
+pub mod token;
 
 use std::path::Path;
 

@@ -146,7 +146,7 @@ impl ServerProcess {
         let mut greeting = String::new();
         output.read_line(&mut greeting).unwrap();
         let address = greeting
-            .split_once("http://")
+            .split_once("://")
             .and_then(|(_, rest)| rest.split_once("/graphql"))
             .map_or_else(
                 || panic!("the server did not start: {greeting}"),

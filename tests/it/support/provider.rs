@@ -21,7 +21,7 @@ use url::Url;
 
 use super::Server;
 use super::peer::{Body, answer};
-use crate::token::sign;
+use super::token::sign;
 
 const KEY_SET: &str = include_str!("../keys/jwks.json");
 const HEADER: &str = r#"{"alg":"EdDSA","kid":"ed25519"}"#;

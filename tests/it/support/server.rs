@@ -1,8 +1,9 @@
 //! A server in this process, on a data directory and a clock of its own.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::Parser;
 use credence::app::App;
@@ -27,6 +28,8 @@ use super::{Answer, http_client, secret};
 /// A running server. It stops when the test ends.
 pub struct Server {
     pub address: SocketAddr,
+    scheme: &'static str,
+    pub metrics_address: Option<SocketAddr>,
     pub clock: Clock,
     pub client: reqwest::Client,
     database: Database,
@@ -53,6 +56,10 @@ pub fn settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
         database::url(directory)
     };
     all.extend(url.iter().flat_map(|url| ["--database-url", url]));
+    // What comes from where is told by the tests themselves.
+    if !arguments.contains(&"--trusted-proxy") {
+        all.extend(["--trusted-proxy", "127.0.0.1"]);
+    }
     all.extend(arguments);
     Line::parse_from(all).settings
 }
@@ -88,6 +95,8 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             address: app.address,
+            scheme: app.scheme,
+            metrics_address: app.metrics_address,
             clock,
             client: http_client(),
             database: app.database.clone(),
@@ -142,7 +151,7 @@ impl Server {
 
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// A person with a role, by the name of their subject.
@@ -207,6 +216,7 @@ impl Server {
         Person {
             server: self,
             token: issuer.issue(&grant, self.clock.now()).unwrap(),
+            origin: Origin::Here,
         }
     }
 
@@ -215,11 +225,12 @@ impl Server {
         self.bearer("")
     }
 
-    /// Somebody with this token.
+    /// Somebody with this token, which may be bad: there is no limit to how often it is refused.
     pub fn bearer(&self, token: &str) -> Person<'_> {
         Person {
             server: self,
             token: token.to_owned(),
+            origin: Origin::Anywhere,
         }
     }
 }
@@ -229,9 +240,45 @@ impl Server {
 pub struct Person<'a> {
     pub server: &'a Server,
     pub token: String,
+    origin: Origin,
+}
+
+/// Where somebody asks from.
+#[derive(Clone)]
+enum Origin {
+    /// From this machine.
+    Here,
+    /// Through a proxy, from this address.
+    At(String),
+    /// Through a proxy, each time from another address.
+    Anywhere,
+}
+
+impl Origin {
+    fn address(&self) -> Option<String> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        match self {
+            Self::Here => None,
+            Self::At(address) => Some(address.clone()),
+            Self::Anywhere => {
+                let place = COUNT.fetch_add(1, Ordering::Relaxed);
+                let network = u32::from(Ipv4Addr::new(10, 0, 0, 0));
+                Some(Ipv4Addr::from(network + place).to_string())
+            }
+        }
+    }
 }
 
 impl Person<'_> {
+    /// The same, who asks from this address.
+    pub fn at(&self, address: &str) -> Self {
+        let origin = Origin::At(address.to_owned());
+        Self {
+            origin,
+            ..self.clone()
+        }
+    }
+
     /// A request that has all but its body.
     pub fn request(&self) -> reqwest::RequestBuilder {
         let url = self.server.url("/graphql");
@@ -240,6 +287,10 @@ impl Person<'_> {
             .client
             .post(url)
             .header(CONTENT_TYPE, "application/json");
+        let request = match self.origin.address() {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
+        };
         match self.token.as_str() {
             "" => request,
             token => request.header(AUTHORIZATION, format!("Bearer {token}")),

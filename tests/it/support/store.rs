@@ -1,6 +1,7 @@
 //! What must hold of the store over either database.
 
 use credence::crypto::audit_key;
+use credence::crypto::locked_key::LockedKey;
 use credence::store::Store;
 use credence::store::connection::{Database, DatabaseConnection};
 use credence::store::error::{Cause, StoreError};
@@ -15,7 +16,7 @@ use super::database::bytes;
 
 /// What authenticates the audit log of a database that no server opens.
 pub fn signer() -> Signer {
-    audit_key::signer([7; 32].into())
+    audit_key::signer(LockedKey::copy_of(&[7; 32]).unwrap())
 }
 
 #[derive(QueryableByName)]

@@ -1,0 +1,76 @@
+//! What somebody shows to be let in, and is not good: a peer may show so much of it, and then nobody looks at what it shows next. What is
+//! known to be good always counts.
+
+use std::num::NonZeroU32;
+
+use super::Domain;
+use super::authentication::AuthenticationError;
+use super::limit::{Limiter, Rate, TooOften};
+use crate::types::clock::Clock;
+use crate::types::peer::Peer;
+
+/// How much a peer may show in a minute that is not good.
+const REFUSED_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(20) {
+    Some(limit) => limit,
+    None => NonZeroU32::MIN,
+};
+
+/// Who showed what was not good.
+pub(super) struct Proofs {
+    refused: Limiter<Peer>,
+}
+
+impl Proofs {
+    pub(super) fn new(clock: &Clock) -> Self {
+        Self {
+            refused: Limiter::new(Rate::per_minute(REFUSED_PER_MINUTE), clock.clone()),
+        }
+    }
+
+    pub(super) fn sweep(&self) {
+        self.refused.sweep();
+    }
+}
+
+impl Domain {
+    /// Lets a peer show something: a token, or, without one, something else. Nobody looks at it when the peer has shown too much by now that
+    /// was not good, unless the token is known to be good. `None` is a peer of whom nothing is known.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::TooOften`], and what `shown` ends with.
+    pub async fn let_show<T>(
+        &self,
+        peer: Option<Peer>,
+        token: Option<&str>,
+        shown: impl Future<Output = Result<T, AuthenticationError>>,
+    ) -> Result<T, AuthenticationError> {
+        let now = self.clock.now();
+        if !token.is_some_and(|token| self.tokens.knows(token, now)) {
+            self.admit_peer(peer)?;
+        }
+        let outcome = shown.await;
+        if outcome.as_ref().is_err_and(AuthenticationError::is_refusal) {
+            self.count_refused(peer);
+        }
+        outcome
+    }
+
+    /// Lets pass a peer that has not shown too much that was not good.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::TooOften`] for one that has.
+    pub fn admit_peer(&self, peer: Option<Peer>) -> Result<(), AuthenticationError> {
+        match peer.map(|peer| self.proofs.refused.look(peer)) {
+            Some(Err(TooOften(wait))) => Err(AuthenticationError::TooOften(wait)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts what a peer showed that was not good.
+    pub fn count_refused(&self, peer: Option<Peer>) {
+        if let Some(peer) = peer {
+            // One more than it may show is refused as well: the next one is not looked at.
+            let _counted = self.proofs.refused.take(peer);
+        }
+    }
+}

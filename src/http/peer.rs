@@ -1,0 +1,188 @@
+//! Where a request comes from: the other end of its connection, or, where that is a proxy that is trusted, whom the proxy names in
+//! `X-Forwarded-For`. Each proxy adds at the end of that list from whom it got the request; what stands before was sent along, by anybody.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use poem::Request;
+use poem::http::{HeaderMap, HeaderName};
+
+use super::public_url::is_proxied;
+use crate::types::peer::Peer;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Finds out where requests come from.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    trusted_proxies: Vec<IpNet>,
+    // There is a proxy, and nobody said where: what comes through it comes from anybody.
+    is_behind_unknown: bool,
+}
+
+impl Peers {
+    /// Trusts the proxies of these networks. Without any, it matters whether there is a proxy all the same.
+    #[must_use]
+    pub fn new(trusted_proxies: Vec<IpNet>, is_behind_proxy: bool) -> Self {
+        Self {
+            is_behind_unknown: is_behind_proxy && trusted_proxies.is_empty(),
+            trusted_proxies,
+        }
+    }
+
+    /// Whether there is a proxy that hides from where requests come.
+    #[must_use]
+    pub const fn are_hidden(&self) -> bool {
+        self.is_behind_unknown
+    }
+
+    /// Where a request comes from; `None` when a proxy hides that.
+    pub(super) fn peer_of(&self, request: &Request) -> Option<Peer> {
+        let address = request.remote_addr().as_socket_addr()?.ip();
+        self.find(address, request.headers())
+    }
+
+    fn find(&self, address: IpAddr, headers: &HeaderMap) -> Option<Peer> {
+        let address = address.to_canonical();
+        if !self.trusts(address) {
+            let is_hidden = self.is_behind_unknown || address.is_loopback() && is_proxied(headers);
+            return (!is_hidden).then(|| Peer::of(address));
+        }
+        let mut nearest = address;
+        for hop in hops(headers) {
+            // What is no address was not added by a proxy that is trusted.
+            let Some(hop) = hop else { break };
+            nearest = hop;
+            if !self.trusts(hop) {
+                break;
+            }
+        }
+        Some(Peer::of(nearest))
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+}
+
+/// The addresses of `X-Forwarded-For`, from the last one on; `None` for what is none.
+fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    lines.flat_map(|line| {
+        let hops = line.to_str().unwrap_or_default().rsplit(',');
+        hops.map(|hop| parse_hop(hop.trim()))
+    })
+}
+
+/// Reads an address, with a port or without.
+fn parse_hop(text: &str) -> Option<IpAddr> {
+    let bracketed = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = bracketed.unwrap_or(text).parse().ok();
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    address
+        .or_else(with_port)
+        .map(|ip: IpAddr| ip.to_canonical())
+}
+
+/// Where a request comes from, as the door found out.
+pub fn peer(request: &Request) -> Option<Peer> {
+    request.extensions().get::<Peer>().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::HeaderValue;
+
+    use super::*;
+
+    fn found(trusted: &[&str], is_behind_proxy: bool, from: &str, told: &[&str]) -> Option<Peer> {
+        let networks = trusted.iter().map(|network| network.parse().unwrap());
+        let peers = Peers::new(networks.collect(), is_behind_proxy);
+        let mut headers = HeaderMap::new();
+        for line in told {
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+        }
+        peers.find(from.parse().unwrap(), &headers)
+    }
+
+    fn peer(address: &str) -> Peer {
+        Peer::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn whom_a_trusted_proxy_names_last_is_the_peer() {
+        let trusted = ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"];
+        for (from, told, expected) in [
+            // Nobody is believed who is not trusted.
+            ("203.0.113.7", vec!["198.51.100.1"], "203.0.113.7"),
+            ("10.0.0.1", vec![], "10.0.0.1"),
+            ("10.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            ("::ffff:10.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
+            // What the client sent along stands before it.
+            ("10.0.0.1", vec!["192.0.2.1, 198.51.100.1"], "198.51.100.1"),
+            (
+                "10.0.0.1",
+                vec!["192.0.2.1", "198.51.100.1"],
+                "198.51.100.1",
+            ),
+            // A proxy behind a proxy.
+            (
+                "10.0.0.1",
+                vec!["192.0.2.1,198.51.100.1 , 10.0.0.2"],
+                "198.51.100.1",
+            ),
+            (
+                "10.0.0.1",
+                vec!["198.51.100.1", "10.0.0.3, fd00::2"],
+                "198.51.100.1",
+            ),
+            ("10.0.0.1", vec!["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            // What is no address hides what stands before it.
+            ("10.0.0.1", vec!["198.51.100.1, unknown"], "10.0.0.1"),
+            ("10.0.0.1", vec!["198.51.100.1, , 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", vec!["198.51.100.1, 10.0.0.256"], "10.0.0.1"),
+            ("10.0.0.1", vec!["198.51.100.1:4711"], "198.51.100.1"),
+            ("10.0.0.1", vec!["[2001:db8::1]:4711"], "2001:db8::"),
+            ("10.0.0.1", vec!["[2001:db8::1]"], "2001:db8::"),
+            ("10.0.0.1", vec!["::ffff:198.51.100.1"], "198.51.100.1"),
+        ] {
+            assert_eq!(
+                found(&trusted, true, from, &told),
+                Some(peer(expected)),
+                "{from} {told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_addresses_of_an_ipv6_network_are_one_peer() {
+        let one = found(&[], false, "2001:db8:1:2::1", &[]);
+        assert_eq!(
+            one,
+            found(&[], false, "2001:db8:1:2:ffff:ffff:ffff:ffff", &[])
+        );
+        assert_ne!(one, found(&[], false, "2001:db8:1:3::1", &[]));
+        assert_ne!(
+            found(&[], false, "192.0.2.1", &[]),
+            found(&[], false, "192.0.2.2", &[])
+        );
+    }
+
+    #[test]
+    fn behind_a_proxy_that_nobody_named_nobody_is_known() {
+        assert_eq!(found(&[], true, "203.0.113.7", &["198.51.100.1"]), None);
+        assert_eq!(found(&[], true, "203.0.113.7", &[]), None);
+        // One on this machine tells of itself, most often.
+        assert_eq!(found(&[], false, "127.0.0.1", &["198.51.100.1"]), None);
+        assert_eq!(found(&[], false, "127.0.0.1", &[]), Some(peer("127.0.0.1")));
+        // Whoever reaches the server without one only says so.
+        assert_eq!(
+            found(&[], false, "203.0.113.7", &["198.51.100.1"]),
+            Some(peer("203.0.113.7"))
+        );
+    }
+}

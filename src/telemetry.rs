@@ -1,0 +1,105 @@
+//! Metrics and traces as the settings want them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::config::{OtlpEndpoint, TelemetrySettings};
+use crate::domain::Domain;
+use crate::failure::Failure;
+use crate::http::{self, connection};
+use crate::listening::listen;
+use crate::metrics::Metrics;
+use crate::traces::{Traces, Unsendable};
+
+/// How long a server that stops waits for who takes its traces, beside its database.
+const TRACES_LIMIT: Duration = Duration::from_secs(3);
+
+/// What those have who watch the server.
+pub struct Telemetry {
+    listener: Option<TcpListener>,
+    endpoint: Option<OtlpEndpoint>,
+    traces: Option<Traces>,
+}
+
+impl Telemetry {
+    /// Listens for those who ask for metrics, if these have an address of their own, beside the one of the server.
+    ///
+    /// # Errors
+    /// A [`Failure`] when both are the same, or it cannot be listened there.
+    pub fn listen(settings: &TelemetrySettings, beside: SocketAddr) -> Result<Self, Failure> {
+        if beside.port() != 0 && settings.metrics_listen == Some(beside) {
+            return Err(Failure::configuration(format!(
+                "--metrics-listen and --listen are both {beside}: give metrics a port of their own"
+            )));
+        }
+        if let Some(endpoint) = &settings.otlp_endpoint {
+            url(endpoint)?;
+        }
+        Ok(Self {
+            listener: settings.metrics_listen.map(listen).transpose()?,
+            endpoint: settings.otlp_endpoint.clone(),
+            traces: None,
+        })
+    }
+
+    /// The address that metrics are at, when they have one of their own.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        let listener = self.listener.as_ref()?;
+        listener.local_addr().ok()
+    }
+
+    /// Whether metrics are at the server's own address, for this machine.
+    #[must_use]
+    pub const fn is_beside_api(&self, listen: SocketAddr) -> bool {
+        self.listener.is_none() && listen.ip().is_loopback()
+    }
+
+    /// Traces; `None` without a place that they are sent to.
+    ///
+    /// # Errors
+    /// [`crate::failure::FailureKind::Configuration`] for a place that nothing can be sent to. Its URL is not repeated, as it may hold a
+    /// password.
+    pub fn traces(&mut self, metrics: &Arc<Metrics>) -> Result<Option<Traces>, Failure> {
+        if let Some(endpoint) = &self.endpoint {
+            let traces = Traces::to(url(endpoint)?, metrics).map_err(|Unsendable| {
+                Failure::configuration(
+                    "the system trusts no authority that the https address of --otlp-endpoint could be known by: install them, or \
+                     name a collector on this machine, such as http://127.0.0.1:4318",
+                )
+            })?;
+            self.traces = Some(traces);
+        }
+        Ok(self.traces.clone())
+    }
+
+    /// Serves metrics and health at an address of their own, if there is one, until the server stops.
+    pub async fn serve(&mut self, domain: &Arc<Domain>, stop: watch::Receiver<bool>) {
+        if let Some(listener) = self.listener.take() {
+            connection::serve(listener, http::metrics_endpoint(domain), None, stop).await;
+        }
+    }
+
+    /// Sends the spans that have not been sent yet.
+    pub async fn finish(self) {
+        if let Some(traces) = self.traces {
+            // It blocks a thread until all is sent, or the time is over.
+            let finishing = tokio::task::spawn_blocking(move || traces.finish(TRACES_LIMIT));
+            let _finished = timeout(TRACES_LIMIT, finishing).await;
+        }
+    }
+}
+
+fn url(endpoint: &OtlpEndpoint) -> Result<&str, Failure> {
+    endpoint.url().ok_or_else(|| {
+        Failure::configuration(
+            "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) is no URL of http or https: write the address of a collector, such as \
+             http://127.0.0.1:4318, or leave it out",
+        )
+    })
+}
