@@ -171,19 +171,6 @@ pub struct ServeSettings {
         value_parser = parse_address
     )]
     pub listen: SocketAddr,
-    /// Where the data is.
-    #[command(flatten)]
-    pub data: DataSettings,
-    /// Where the master key is.
-    #[command(flatten)]
-    pub master_key: MasterKeySettings,
-    /// A file to which it is added, every minute and every 1,000 events, where the audit log ends: on another disk, or one that can only be
-    /// added to. Without it, the log of the server has these lines
-    #[arg(long, env = "CREDENCE_AUDIT_ANCHOR", value_name = "FILE")]
-    pub audit_anchor: Option<PathBuf>,
-    /// Listen at an address that other machines reach without TLS: a proxy in front terminates it
-    #[arg(long, env = "CREDENCE_BEHIND_TLS_PROXY", value_parser = BoolishValueParser::new())]
-    pub behind_tls_proxy: bool,
     /// The origin of pages that may read answers: a scheme, a host, perhaps a port; several are given with commas, or by several options
     #[arg(
         long,
@@ -193,6 +180,27 @@ pub struct ServeSettings {
         value_parser = parse_origin
     )]
     pub cors_origin: Vec<HeaderValue>,
+    /// Tell nobody what the schema is
+    #[arg(long, env = "CREDENCE_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
+    pub no_introspection: bool,
+    /// A file to which it is added, every minute and every 1,000 events, where the audit log ends: on another disk, or one that can only be
+    /// added to. Without it, the log of the server has these lines
+    #[arg(long, env = "CREDENCE_AUDIT_ANCHOR", value_name = "FILE")]
+    pub audit_anchor: Option<PathBuf>,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataSettings,
+    /// Where the master key is.
+    #[command(flatten)]
+    pub master_key: MasterKeySettings,
+    /// Listen at an address that other machines reach without TLS: a proxy in front terminates it
+    #[arg(
+        long,
+        env = "CREDENCE_BEHIND_TLS_PROXY",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "TLS"
+    )]
+    pub behind_tls_proxy: bool,
     /// How connections are protected.
     #[command(flatten)]
     pub tls: TlsSettings,
@@ -202,9 +210,6 @@ pub struct ServeSettings {
     /// How often something may be asked for, and who asks.
     #[command(flatten)]
     pub limits: LimitSettings,
-    /// Tell nobody what the schema is
-    #[arg(long, env = "CREDENCE_NO_INTROSPECTION", value_parser = BoolishValueParser::new())]
-    pub no_introspection: bool,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub tokens: TokenSettings,

@@ -82,6 +82,7 @@ test('what the server did although its answer was lost is shown, and what is not
   await page.getByRole('button', { name: 'Save' }).click();
   await added.arrived;
   await page.getByRole('dialog').evaluate((dialog: HTMLDialogElement) => dialog.close());
+  await expect(page.locator('dialog')).toHaveCount(0);
   await added.letGo();
   await expect(alert).toContainText('It is not known whether “LOST” was saved. The server cannot be reached.');
   await expect(page.getByRole('rowheader')).toHaveText(['KEPT', 'LOST']);

@@ -149,7 +149,8 @@ export class CredentialForm {
     this.#saving = true;
     this.#host.requestUpdate();
     const errors = await task.send(entry).then(errorsOf, failed);
-    if (!this.open || this.#task !== task) {
+    // A dialog that the browser has closed says so only later.
+    if (!this.open || this.#task !== task || !this.#modal.element?.open) {
       tellLost(task, entry, errors);
       return;
     }
