@@ -37,6 +37,8 @@ async function holdNext(
   let arrive = (): void => undefined;
   const arrived = new Promise<void>((resolve) => (arrive = resolve));
   let isFirst = true;
+  let end = (): void => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
   await page.route('**/graphql', async (route) => {
     if (!isFirst || !route.request().postData()?.includes(text)) {
       return route.continue();
@@ -46,11 +48,13 @@ async function holdNext(
     arrive();
     await released;
     // The page may have dropped it meanwhile.
-    return finish(route, response).catch(() => undefined);
+    await finish(route, response).catch(() => undefined);
+    end();
   });
-  const letGo = async (): Promise<void> => {
+  // The route stays: while one is taken away, what the page asks for next may fail.
+  const letGo = (): Promise<void> => {
     release();
-    await page.unrouteAll({ behavior: 'wait' });
+    return ended;
   };
   return { arrived, letGo };
 }
