@@ -227,15 +227,13 @@ async fn an_operation_whose_client_leaves_is_counted_as_abandoned() {
     let request = alice.request().body(body.to_string());
     let sent = request.timeout(Duration::from_millis(100)).send().await;
     assert!(sent.unwrap_err().is_timeout());
-    writing.batch_execute("ROLLBACK").unwrap();
-    alice.create("second").await;
     let abandoned = "credence_operations_total{type=\"mutation\",code=\"ABANDONED\"}";
     let events = "credence_audit_events_total{action=\"CREDENTIAL_CREATED\"}";
-    // The server notices by itself that the connection is closed.
-    let mut scrape = Scrape::of(&server).await;
-    while scrape.value(abandoned) == 0 {
-        scrape = Scrape::of(&server).await;
-    }
+    // The server notices by itself that the connection is closed. What waits for the database is dropped then.
+    while Scrape::of(&server).await.value(abandoned) == 0 {}
+    writing.batch_execute("ROLLBACK").unwrap();
+    alice.create("second").await;
+    let scrape = Scrape::of(&server).await;
     assert_eq!((scrape.value(abandoned), scrape.value(events)), (1, 2));
 }
 
