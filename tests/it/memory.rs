@@ -1,6 +1,7 @@
 //! The memory of a server, looked through by root once nobody talks to it: no value is in it, and keys are in their own pages only.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -39,13 +40,17 @@ fn memory_of(server: &ServerProcess) -> Option<Memory> {
     memory
 }
 
-/// How many connections a process has, those that it listens at among them.
+/// How many connections of clients a server has open on its side (proc(5): a local port in hexadecimal, and the state).
 fn sockets(server: &ServerProcess) -> usize {
-    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap();
-    let links = descriptors.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
-    links
-        .filter(|link| link.to_str().unwrap().starts_with("socket:"))
-        .count()
+    const OPEN: [&str; 2] = ["01", "08"];
+    let address: SocketAddr = server.address.parse().unwrap();
+    let port = format!(":{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let connections = table.lines().skip(1).filter(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns[1].ends_with(&port) && OPEN.contains(&columns[3])
+    });
+    connections.count()
 }
 
 /// Returns once the server has no more connections than that.
