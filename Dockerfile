@@ -4,19 +4,19 @@
 
 # The pages. What they are made of is installed again only when its versions change.
 FROM node:24-bookworm-slim AS pages
-WORKDIR /build/web
+WORKDIR /credence-source/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no-fund
-COPY schema.graphql /build/schema.graphql
+COPY schema.graphql /credence-source/schema.graphql
 COPY web ./
 RUN npm run build
 
 # The binary. The caches keep crates and what is compiled of them from one build to the next; what is touched is compiled anew, whatever the
 # times of the sources say.
 FROM rust:1.95-bookworm AS binary
-WORKDIR /build
+WORKDIR /credence-source
 COPY . .
-COPY --from=pages /build/web/dist web/dist
+COPY --from=pages /credence-source/web/dist web/dist
 ARG SOURCE_DATE_EPOCH=0
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/var/tmp/credence-build \
@@ -25,6 +25,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && packaging/check \
     && install -D /var/tmp/credence-build/release/credence /image/usr/bin/credence \
     && install -D --mode=0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
+    && install -d /image/usr/share/doc/credence \
+    && packaging/notices >/image/usr/share/doc/credence/THIRD-PARTY-LICENSES \
     && install -d --mode=0700 --owner=65532 --group=65532 /image/var/lib/credence
 
 FROM debian:bookworm-slim

@@ -85,9 +85,10 @@ impl App {
         // What can be wrong with the settings is found before a key or a database is made.
         let tls = TlsFiles::open(&settings.tls)?;
         let issuer_keys = issuer::keys(&settings.tokens)?;
+        Telemetry::check(&settings.telemetry, settings.listen)?;
         let listener = listen(settings.listen)?;
         let address = listener.local_addr().unwrap_or(settings.listen);
-        let mut telemetry = Telemetry::listen(&settings.telemetry, settings.listen)?;
+        let mut telemetry = Telemetry::listen(&settings.telemetry)?;
         let configured = settings.sign_in.public_url.clone();
         let public = PublicUrls::new(configured, address, is_local, tls.is_some());
         warn_of_public_urls(&public);
@@ -160,6 +161,7 @@ impl App {
             database,
         })
     }
+
     /// Serves until `stop` turns true. Returns when the requests under way are answered and everything is on disk, or the database has
     /// not answered for 5 seconds after that.
     pub async fn serve(mut self, mut stop: watch::Receiver<bool>) {

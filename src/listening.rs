@@ -31,7 +31,7 @@ pub fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Fai
     }
     if is_local {
         return Err(Failure::configuration(format!(
-            "without --jwt-key-file or --jwks-file the server is in local mode and listens on loopback only, not at {listen}"
+            "without --jwks-url, --jwks-file or --jwt-key-file the server is in local mode and listens on loopback only, not at {listen}"
         )));
     }
     if is_tls || settings.behind_tls_proxy {

@@ -27,19 +27,27 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Listens for those who ask for metrics, if these have an address of their own, beside the one of the server.
+    /// Looks whether the settings can be right, beside the address of the server.
     ///
     /// # Errors
-    /// A [`Failure`] when both are the same, or it cannot be listened there.
-    pub fn listen(settings: &TelemetrySettings, beside: SocketAddr) -> Result<Self, Failure> {
+    /// [`crate::failure::FailureKind::Configuration`] when metrics are to be at that address too, and for a place of traces that is no URL.
+    pub fn check(settings: &TelemetrySettings, beside: SocketAddr) -> Result<(), Failure> {
         if beside.port() != 0 && settings.metrics_listen == Some(beside) {
             return Err(Failure::configuration(format!(
                 "--metrics-listen and --listen are both {beside}: give metrics a port of their own"
             )));
         }
-        if let Some(endpoint) = &settings.otlp_endpoint {
-            url(endpoint)?;
-        }
+        settings
+            .otlp_endpoint
+            .as_ref()
+            .map_or(Ok(()), |endpoint| url(endpoint).map(|_url| ()))
+    }
+
+    /// Listens for those who ask for metrics, if these have an address of their own.
+    ///
+    /// # Errors
+    /// [`crate::failure::FailureKind::InputOutput`] when that cannot be done.
+    pub fn listen(settings: &TelemetrySettings) -> Result<Self, Failure> {
         Ok(Self {
             listener: settings.metrics_listen.map(listen).transpose()?,
             endpoint: settings.otlp_endpoint.clone(),

@@ -9,15 +9,13 @@ use tokio::time::sleep;
 
 use crate::config::TlsSettings;
 use crate::crypto::digest::{HASH_LENGTH_BYTES, sha256};
-use crate::data_directory::{read_certificate_file, read_key_file, read_secret_file};
+use crate::data_directory::{read_certificate_file, read_secret_file};
 use crate::failure::Failure;
 use crate::http::connection::stopped;
 use crate::http::tls::{Certificate, Pair};
 
 /// How often it is looked whether the files have changed.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// What systemd calls the directory of a service's credentials (systemd.exec, `LoadCredential=`).
-const SYSTEMD_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// The hashes of what two files hold.
 type Content = [[u8; HASH_LENGTH_BYTES]; 2];
@@ -78,9 +76,9 @@ impl TlsFiles {
                 sleep(INTERVAL).await;
                 let (paths, in_use) = (self.paths.clone(), self.in_use);
                 // A file system that hangs holds up nobody else.
-                match spawn_blocking(move || read(&paths, Some(&in_use))).await {
-                    Ok(found) => self.take_over(found),
-                    Err(_panicked) => return,
+                // A fault of the program is in the log, and the next time may go well.
+                if let Ok(found) = spawn_blocking(move || read(&paths, Some(&in_use))).await {
+                    self.take_over(found);
                 }
             }
         };
@@ -124,15 +122,7 @@ impl TlsFiles {
 /// Reads both files. There is no pair when they hold what is known.
 fn read(paths: &Paths, known: Option<&Content>) -> Result<(Content, Option<Pair>), Failure> {
     let certificates = read_certificate_file(&paths.certificate)?;
-    // What systemd makes is in memory, and for the service alone, whatever its mode says.
-    let by_systemd = std::env::var_os(SYSTEMD_DIRECTORY)
-        .map(PathBuf::from)
-        .filter(|directory| directory.is_absolute());
-    let key = if by_systemd.is_some_and(|directory| paths.key.starts_with(directory)) {
-        read_key_file(&paths.key)?
-    } else {
-        read_secret_file(&paths.key)?
-    };
+    let key = read_secret_file(&paths.key)?;
     let content = [sha256(&certificates), sha256(&key)];
     if known == Some(&content) {
         return Ok((content, None));

@@ -26,7 +26,7 @@ which is what a supervisor wants to know that would start it anew: no start mend
 
 Exit codes: 0 it can; 64 usage; 69 it cannot, or does not answer; 78 the file of --ca-file is not right.";
 
-/// How long a server may take to answer. It gives a database 5 seconds itself.
+/// How long a server may take to answer. It gives a database 2 seconds itself.
 const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 /// How long to wait before it is asked again.
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -61,7 +61,7 @@ pub struct TokenSettings {
     pub jwks_file: Option<PathBuf>,
     /// Where the issuer has its JSON Web Key Set: https, or http on this machine. It is asked for every ten minutes, and when a token names
     /// a key that is not in it; without an answer, the last keys are used for 24 hours
-    #[arg(long, env = JWKS_URL_VARIABLE, value_name = "URL")]
+    #[arg(long, env = JWKS_URL_VARIABLE, hide_env_values = true, value_name = "URL")]
     pub jwks_url: Option<String>,
     /// The certificates (PEM, at most 1 MiB) of the authorities that vouch for the server of --jwks-url, in place of those that the system
     /// trusts

@@ -53,9 +53,10 @@ impl AuthenticationError {
     /// Whether what was shown is nothing that anybody gave out, or no longer: it could be made up.
     pub(super) const fn is_refusal(&self) -> bool {
         match self {
-            Self::Token(_) | Self::Session | Self::Code => true,
-            // The first two are who they say; of the others, nobody knows.
-            Self::RemovedUser
+            Self::Token(_) | Self::Code => true,
+            // A removed user is who they say, and so is one whose session ended. The others were not looked at, or nobody knows.
+            Self::Session
+            | Self::RemovedUser
             | Self::NoRights
             | Self::TooOften(_)
             | Self::KeysUnavailable

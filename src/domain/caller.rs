@@ -57,11 +57,6 @@ impl Caller {
         Timestamp(self.accepted_until_seconds.saturating_mul(1_000_000))
     }
 
-    /// Whether they signed in: what comes to them ends when they sign out.
-    pub(super) const fn has_session(&self) -> bool {
-        self.session().is_some()
-    }
-
     /// The session that authenticated them, when it was no token.
     pub(super) const fn session(&self) -> Option<SecretHash> {
         match self.proof {

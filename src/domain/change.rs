@@ -23,7 +23,7 @@ pub struct ChangesFollowed {
     only: Option<Id<Credential>>,
     domain: Arc<Domain>,
     caller: Caller,
-    session_check: Interval,
+    existence_check: Interval,
 }
 
 impl Domain {
@@ -37,15 +37,15 @@ impl Domain {
         only: Option<Id<Credential>>,
     ) -> Result<ChangesFollowed, Error> {
         caller.require_any(&READERS)?;
-        let mut session_check = interval(SESSION_CHECK_INTERVAL);
+        let mut existence_check = interval(SESSION_CHECK_INTERVAL);
         // Who reads slowly is not looked for once for each time that was missed.
-        session_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        existence_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(ChangesFollowed {
             changes: self.store.follow_changes(),
             only,
             domain: Arc::clone(self),
             caller: caller.clone(),
-            session_check,
+            existence_check,
         })
     }
 }
@@ -56,13 +56,14 @@ impl ChangesFollowed {
     /// # Errors
     /// [`Error::EventsMissed`] when the follower was too slow, or nobody knows whether a change was kept: what is
     /// remembered of credentials may be wrong.
-    /// [`Error::Unauthenticated`] when the follower's user was removed, or signed out. Otherwise that it could not be found out. Nothing follows an
+    /// [`Error::Unauthenticated`] when the follower's user was removed or signed out, or the issuer withdrew the key
+    /// of their token. Otherwise that it could not be found out. Nothing follows an
     /// error.
     pub async fn next(&mut self) -> Option<Result<CredentialChange, Error>> {
         loop {
             let told = tokio::select! {
                 told = self.changes.recv() => told,
-                _ = self.session_check.tick(), if self.caller.has_session() => {
+                _ = self.existence_check.tick() => {
                     match self.domain.check_still_exists(&self.caller).await {
                         Ok(()) => continue,
                         Err(ended) => return Some(Err(ended)),

@@ -121,6 +121,7 @@ impl IssuerKeys {
             }),
         }
     }
+
     /// The keys, and what they verified; `None` when there never were any, or none that are new enough.
     pub(super) fn present(&self, now: Timestamp) -> Option<Arc<VerifiedTokens>> {
         let state = self.state.borrow();

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::Domain;
 use super::resolve::RESOLVE_OUTCOMES;
 use crate::crypto::token::TokenProblem;
@@ -14,6 +16,8 @@ use crate::types::keyring::KeyState;
 
 /// How long a count of the values is good: it takes an index of all of them.
 const COUNT_KEPT: Duration = Duration::from_mins(1);
+/// How long it may take: who scrapes waits for a few seconds only, and is to be told of a database that hangs.
+const COUNT_LIMIT: Duration = Duration::from_secs(1);
 
 /// When values were counted last, and for which generation of the keyring.
 #[derive(Default)]
@@ -53,9 +57,9 @@ impl Domain {
         &self.metrics
     }
 
-    /// Brings up to date what is not counted as it happens: the connections, the queue, the tokens that are known, the keyring, and how many values there are under
-    /// its keys. The values are counted once a minute, and anew when the keyring has changed; while the database cannot be read, what is
-    /// known of them stays.
+    /// Brings up to date what is not counted as it happens: the connections, the queue, the tokens that are known, the keyring, and how many
+    /// values there are under its keys. The values are counted once a minute, and anew when the keyring has changed; while the database
+    /// cannot be read within a second, what is known of them stays.
     pub async fn observe(&self) {
         self.store.observe();
         let known = self.tokens.known(self.clock.now());
@@ -65,9 +69,9 @@ impl Domain {
         if !self.value_counts.is_due(generation) {
             return;
         }
-        match self.store.read(count_values).await {
-            Ok(counts) => self.metrics.keys.set_values(&counts),
-            Err(_unread) => self.value_counts.forget(),
+        match timeout(COUNT_LIMIT, self.store.read(count_values)).await {
+            Ok(Ok(counts)) => self.metrics.keys.set_values(&counts),
+            _unread => self.value_counts.forget(),
         }
     }
 }

@@ -45,8 +45,10 @@ impl Domain {
         shown: impl Future<Output = Result<T, AuthenticationError>>,
     ) -> Result<T, AuthenticationError> {
         let now = self.clock.now();
-        if !token.is_some_and(|token| self.tokens.knows(token, now)) {
-            self.admit_peer(peer)?;
+        if let Err(too_often) = self.admit_peer(peer)
+            && !token.is_some_and(|token| self.tokens.knows(token, now))
+        {
+            return Err(too_often);
         }
         let outcome = shown.await;
         if outcome.as_ref().is_err_and(AuthenticationError::is_refusal) {

@@ -57,19 +57,19 @@ impl Refusals {
 
     /// Counts a refused request.
     pub(super) fn note(&self, user: &UserKey, reason: &'static str) {
-        let kind = kind(AuditAction::AccessRefused, user, reason);
-        let recorded = self.count(kind, |count| {
-            count.refusals = count.refusals.saturating_add(1);
-        });
-        self.metrics.audit.count_refusal(recorded);
+        self.count_one(kind(AuditAction::AccessRefused, user, reason));
     }
 
     /// Counts a refused resolve without what was asked for.
     pub(super) fn note_resolve(&self, user: &UserKey, reason: &'static str) {
-        let kind = kind(AuditAction::CredentialResolveRefused, user, reason);
-        self.count(kind, |count| {
+        self.count_one(kind(AuditAction::CredentialResolveRefused, user, reason));
+    }
+
+    fn count_one(&self, kind: Kind) {
+        let recorded = self.count(kind, |count| {
             count.refusals = count.refusals.saturating_add(1);
         });
+        self.metrics.audit.count_refusal(recorded);
     }
 
     /// Counts what somebody showed that was refused: nobody knows whose it is.
@@ -103,6 +103,7 @@ impl Refusals {
     }
 
     /// Counts among those of a kind. Returns how they are recorded.
+    #[must_use]
     fn count(&self, kind: Kind, change: impl FnOnce(&mut Count)) -> &'static str {
         let mut kinds = self.lock();
         let (kind, recorded) = if kinds.len() < KIND_LIMIT || kinds.contains_key(&kind) {
@@ -143,7 +144,7 @@ impl Refusals {
     /// Counts again what could not be written.
     fn give_back(&self, taken: Vec<(Kind, u32)>) {
         for (kind, refusals) in taken {
-            self.count(kind, |count| {
+            let _as_before = self.count(kind, |count| {
                 count.refusals = count.refusals.saturating_add(refusals);
                 count.written_at = None;
             });

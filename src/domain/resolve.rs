@@ -20,13 +20,11 @@ use crate::types::id::Id;
 use crate::types::scope::Scope;
 use crate::types::secret::SecretValue;
 
-const BAD_INPUT: &str = "bad_input";
-
 /// What a resolve may come to, as it is counted.
 pub(super) const RESOLVE_OUTCOMES: [&str; 12] = [
     "resolved",
     "not_modified",
-    BAD_INPUT,
+    "bad_input",
     "not_found",
     "deleted",
     "unauthenticated",
@@ -46,7 +44,7 @@ fn resolve_outcome(resolved: &Result<Resolved, Error>) -> &'static str {
         Err(Error::Rejected(problems)) => match problems.as_slice() {
             [Problem::CredentialDeleted { .. }] => "deleted",
             [Problem::CredentialNotFound] => "not_found",
-            _ => BAD_INPUT,
+            _ => "bad_input",
         },
         Err(Error::Unauthenticated) => "unauthenticated",
         Err(Error::Forbidden(_)) => "forbidden",
@@ -97,6 +95,14 @@ impl Domain {
         caller: &Caller,
         request: ResolveRequest,
     ) -> Result<Resolved, Error> {
+        let resolved = self.resolve(caller, request).await;
+        self.metrics
+            .operations
+            .count_resolve(resolve_outcome(&resolved));
+        resolved
+    }
+
+    async fn resolve(&self, caller: &Caller, request: ResolveRequest) -> Result<Resolved, Error> {
         self.limit_resolves(caller)?;
         // What is refused here is recorded with what was asked for.
         let allowed = caller.check_resolving();
@@ -106,10 +112,7 @@ impl Domain {
             request.consumer_name.as_deref(),
         );
         let consumer = match (&allowed, consumer) {
-            (Ok(()), Err(problem)) => {
-                self.metrics.operations.count_resolve(BAD_INPUT);
-                return Err(Problem::Consumer(problem).into());
-            }
+            (Ok(()), Err(problem)) => return Err(Problem::Consumer(problem).into()),
             (_, consumer) => consumer.ok(),
         };
         let (asked, held_version) = (request.credential_id, request.held_version);
@@ -139,11 +142,7 @@ impl Domain {
             record(recorder, &resolved, consumer.as_ref());
             Ok(Ok(resolved))
         });
-        let resolved = outcome.await.and_then(|resolved| resolved);
-        self.metrics
-            .operations
-            .count_resolve(resolve_outcome(&resolved));
-        resolved
+        outcome.await?
     }
 
     /// Lets pass a client that asks no more often than it may. Each time counts, however it ends; what is refused here is counted only.

@@ -103,13 +103,12 @@ impl Domain {
     ) -> Result<Arc<VerifiedToken>, AuthenticationError> {
         let now = self.clock.now();
         let mut verification = self.tokens.keys(now).await?.verify(token, now);
-        self.count_verification(&verification);
         if verification.outcome.as_ref().err() == Some(&TokenProblem::UnknownKey)
             && let Some(keys) = self.tokens.renewed_keys(now).await
         {
             verification = keys.verify(token, now);
-            self.count_verification(&verification);
         }
+        self.count_verification(&verification);
         verification.outcome.map_err(AuthenticationError::Token)
     }
 

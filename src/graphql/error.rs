@@ -49,7 +49,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::BadUserInput,
@@ -57,6 +57,7 @@ impl ErrorCode {
         Self::GraphqlValidationFailed,
         Self::BadRequest,
         Self::OperationResolutionFailure,
+        Self::RateLimited,
         Self::Overloaded,
         Self::Unavailable,
         Self::CredentialUnreadable,

@@ -15,7 +15,7 @@ use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::header_deadline::HeaderDeadline;
 use super::tls::Certificate;
@@ -177,6 +177,7 @@ async fn serve_connection(
         place,
     };
     // The handshake is a part of the time for the first header.
+    let began_at = Instant::now();
     let deadline = HeaderDeadline::new(HEADER_TIMEOUT);
     let transport = tokio::select! {
         transport = protect(stream, serving.certificate.as_ref()) => transport,
@@ -184,7 +185,7 @@ async fn serve_connection(
     };
     match transport {
         Some(transport) if transport.is_http_2() => {
-            http_2::serve(transport, peer, serving.requests, stop).await;
+            http_2::serve(transport, began_at, peer, serving.requests, stop).await;
         }
         Some(transport) => http_1::serve(transport, peer, deadline, stop).await,
         None => {}

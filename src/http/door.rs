@@ -130,7 +130,8 @@ fn check(request: &Request) -> Result<(), Failure> {
     if url.is_some_and(|url| url.as_str().len() > URL_LIMIT_BYTES) {
         return Err(Failure::UrlTooLong);
     }
-    if request.extensions().get::<Crowded>().is_some() {
+    let is_health = matches!(request.uri().path(), "/healthz" | "/readyz");
+    if request.extensions().get::<Crowded>().is_some() && !is_health {
         return Err(Failure::Overloaded);
     }
     if headers.len() > HEADER_LIMIT_FIELDS {

@@ -4,15 +4,15 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::connection::{HEADER_LIMIT_BYTES, Peer, stopped};
@@ -33,14 +33,16 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub struct Crowded;
 
-/// Serves a connection until it ends or `stop` turns true, and then the requests under way. `requests` are the places of requests.
+/// Serves a connection that was made at `began_at` until it ends or `stop` turns true, and then the requests under way. `requests` are the
+/// places of requests: one is taken from the header until the answer was sent.
 pub async fn serve(
     transport: Transport,
+    began_at: Instant,
     peer: Peer,
     requests: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let watched = Watched::new(Mutex::new(Multiplex::new(Instant::now())));
+    let watched = Watched::new(Mutex::new(Multiplex::new(began_at)));
     let stream = WatchedStream {
         transport,
         watched: Arc::clone(&watched),
@@ -53,9 +55,11 @@ pub async fn serve(
         }
         let peer = peer.clone();
         async move {
-            let _place = place;
-            let response = peer.answer(request).await;
-            Ok::<hyper::Response<_>, Infallible>(response.into())
+            let response: hyper::Response<_> = peer.answer(request).await.into();
+            Ok::<_, Infallible>(response.map(|body| Placed {
+                body,
+                _place: place,
+            }))
         }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -89,6 +93,32 @@ pub async fn serve(
     }
 }
 
+/// The body of an answer, which has a place until it was sent.
+struct Placed<B> {
+    body: B,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl<B: Body + Unpin> Body for Placed<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 type Watched = Arc<Mutex<Multiplex>>;
 
 fn lock(watched: &Watched) -> MutexGuard<'_, Multiplex> {
@@ -109,10 +139,10 @@ impl AsyncRead for WatchedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.transport).poll_read(context, buffer);
+        let read = ready!(Pin::new(&mut self.transport).poll_read(context, buffer));
         let come = buffer.filled().get(before..).unwrap_or_default();
         if lock(&self.watched).take_in(come, Instant::now()) {
-            read
+            Poll::Ready(read)
         } else {
             Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
         }

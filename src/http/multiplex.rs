@@ -16,6 +16,9 @@ const STILL_TIMEOUT: Duration = Duration::from_secs(40);
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many frames may come between two looks that bring no request nearer to its answer: requests that are given up among them.
 const IDLE_TALK_LIMIT_FRAMES: u32 = 200;
+/// How many requests may be known as not answered: more than are ever under way, those that are refused for their number included. Who was
+/// told to make no more, and goes on, gets no answers that would take them away.
+const OPEN_LIMIT: usize = 2_000;
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub struct Multiplex {
 }
 
 impl Multiplex {
-    /// A connection that was just made.
+    /// A connection that was made then.
     pub fn new(now: Instant) -> Self {
         Self {
             incoming: Frames::of_client(),
@@ -62,12 +65,16 @@ impl Multiplex {
             incoming,
             open,
             last_stream,
+            header_since,
             idle_since,
             idle_talk,
             ..
         } = self;
         incoming.take(bytes, |frame: Frame| {
             *idle_talk = idle_talk.saturating_add(u32::from(frame.is_idle_talk()));
+            if frame.begins_header() {
+                *header_since = Some(now);
+            }
             if frame.begins_header() && frame.stream > *last_stream {
                 *last_stream = frame.stream;
                 open.insert(frame.stream, now);
@@ -75,12 +82,10 @@ impl Multiplex {
                 close(open, frame.stream, idle_since, now);
             }
         });
-        self.header_since = if self.incoming.is_within_header() {
-            self.header_since.or(Some(now))
-        } else {
-            None
-        };
-        self.idle_talk <= IDLE_TALK_LIMIT_FRAMES
+        if !self.incoming.is_within_header() {
+            self.header_since = None;
+        }
+        self.idle_talk <= IDLE_TALK_LIMIT_FRAMES && self.open.len() <= OPEN_LIMIT
     }
 
     /// Takes in bytes that were sent.

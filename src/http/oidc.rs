@@ -156,7 +156,8 @@ impl OidcEndpoint {
         id: Id<domain::Request>,
     ) -> Response {
         let kept = self.browsers.attempt.find(headers);
-        let Some(attempt) = kept.and_then(|kept| self.domain.resume_attempt(kept)) else {
+        let resumed = kept.and_then(|kept| self.domain.resume_attempt(kept));
+        let Some(attempt) = resumed.filter(|attempt| self.is_its_own(attempt, query)) else {
             // Any page can lead a browser here: whoever does so is not to use up what others of its network may do.
             if !public_url::is_browser(headers) {
                 self.domain.count_refused(peer);
@@ -174,6 +175,12 @@ impl OidcEndpoint {
         }
     }
 
+    /// Whether an answer is for an attempt that is under way.
+    fn is_its_own(&self, attempt: &Attempt, query: &str) -> bool {
+        let state = parameter(query, "state").ok().flatten();
+        state.is_some_and(|state| attempt.has_state(&state)) && self.domain.is_under_way(attempt)
+    }
+
     async fn end(
         &self,
         provider: &Provider,
@@ -181,11 +188,6 @@ impl OidcEndpoint {
         query: &str,
         id: Id<domain::Request>,
     ) -> Result<SignedIn, Problem> {
-        let state = parameter(query, "state")?;
-        let is_its_own = state.is_some_and(|state| attempt.has_state(&state));
-        if !is_its_own || !self.domain.is_under_way(attempt) {
-            return Err(Problem::Expired);
-        }
         let issuer = parameter(query, "iss")?;
         let is_issuer = provider.is_issuer(issuer.as_deref()).await;
         if !is_issuer.map_err(|problem| told(problem, id))? {

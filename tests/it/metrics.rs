@@ -10,6 +10,7 @@ use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::support::database;
 use crate::support::metrics::{Scrape, text};
@@ -225,12 +226,13 @@ async fn an_operation_whose_client_leaves_is_counted_as_abandoned() {
     writing.batch_execute("BEGIN IMMEDIATE").unwrap();
     let body = json!({ "query": "mutation { createCredential(input: { name: \"n\", value: \"v\" }) { userErrors { code } } }" });
     let request = alice.request().body(body.to_string());
-    let sent = request.timeout(Duration::from_millis(100)).send().await;
+    let sent = request.timeout(Duration::from_secs(1)).send().await;
     assert!(sent.unwrap_err().is_timeout());
     let abandoned = "credence_operations_total{type=\"mutation\",code=\"ABANDONED\"}";
     let events = "credence_audit_events_total{action=\"CREDENTIAL_CREATED\"}";
     // The server notices by itself that the connection is closed. What waits for the database is dropped then.
-    while Scrape::of(&server).await.value(abandoned) == 0 {}
+    let is_counted = async { while Scrape::of(&server).await.value(abandoned) == 0 {} };
+    timeout(Duration::from_secs(10), is_counted).await.unwrap();
     writing.batch_execute("ROLLBACK").unwrap();
     alice.create("second").await;
     let scrape = Scrape::of(&server).await;

@@ -140,22 +140,29 @@ async fn both_text_formats_say_the_same() {
 }
 
 #[tokio::test]
+async fn an_address_of_metrics_that_is_taken_ends_with_74() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let failure = Server::start_with(&["--metrics-listen", &taken])
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(failure.kind.exit_code(), 74);
+    assert!(failure.to_string().contains(&taken), "{failure}");
+}
+
+#[tokio::test]
 async fn wrong_settings_of_metrics_and_traces_end_with_78_and_say_what_to_do() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap().to_string();
     let refused = async |arguments: &[&str]| {
         let failure = Server::start_with(arguments).await.err().unwrap();
         (failure.kind.exit_code(), failure.to_string())
     };
-    let (code, told) = refused(&["--metrics-listen", &taken]).await;
-    assert_eq!(code, 74, "{told}");
-    assert!(told.contains(&taken), "{told}");
     let directory = TempDir::new().unwrap();
     let mut both = settings(directory.path(), &[]);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    both.listen = free.local_addr().unwrap();
+    // It is taken, too: that both are the same is found before it is listened there.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    both.listen = taken.local_addr().unwrap();
     both.telemetry.metrics_listen = Some(both.listen);
-    drop(free);
     let failure = App::start(&both, Clock::system()).await.err().unwrap();
     assert_eq!(failure.kind.exit_code(), 78);
     assert!(failure.to_string().contains("a port of their own"));
