@@ -154,6 +154,7 @@ mod tests {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const HEADERS: u8 = 1;
     const RST_STREAM: u8 = 3;
+    const CONTINUATION: u8 = 9;
     const END_BOTH: u8 = 0x5;
 
     fn frame(kind: u8, flags: u8, stream: u32) -> Vec<u8> {
@@ -227,5 +228,27 @@ mod tests {
         assert_eq!(multiplex.look(now), Verdict::Keep);
         assert!(multiplex.take_in(&reset.repeat(200), now));
         assert!(!multiplex.take_in(&reset, now));
+    }
+
+    #[test]
+    fn a_header_has_its_own_time_though_it_comes_with_the_end_of_another() {
+        let (mut multiplex, now) = asked();
+        multiplex.take_out(&frame(HEADERS, END_BOTH, 1), now);
+        assert!(multiplex.take_in(&frame(HEADERS, 0, 3), now));
+        let ended_and_begun = [frame(CONTINUATION, 0x4, 3), frame(HEADERS, 0, 5)].concat();
+        assert!(multiplex.take_in(&ended_and_begun, now + seconds(9)));
+        assert_eq!(multiplex.look(now + seconds(18)), Verdict::Keep);
+        assert_eq!(multiplex.look(now + seconds(19)), Verdict::Cut);
+    }
+
+    #[test]
+    fn requests_that_nobody_answers_any_more_are_not_remembered_without_end() {
+        let (mut multiplex, now) = asked();
+        multiplex.leave(now);
+        let stream = |number: u32| frame(HEADERS, END_BOTH, 1 + 2 * number);
+        for number in 1..2_000 {
+            assert!(multiplex.take_in(&stream(number), now));
+        }
+        assert!(!multiplex.take_in(&stream(2_000), now));
     }
 }

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::metrics::Scrape;
 use crate::support::process::{run, stderr};
 use crate::support::server::consumer;
 use crate::support::{Answer, Person, Server, secret};
@@ -52,6 +53,12 @@ async fn a_client_resolves_as_often_as_it_may_and_is_told_how_long_to_wait() {
     server.clock.shift_seconds(seconds);
     assert_eq!(wait_of(&runtime.resolve(&id).await, "asked for"), None);
     assert!(wait_of(&runtime.resolve(&id).await, "asked for").is_some());
+    let scrape = Scrape::of(&server).await;
+    let resolves =
+        |outcome: &str| scrape.value(&format!("credence_resolves_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!((resolves("resolved"), resolves("rate_limited")), (4, 2));
+    let counted = "credence_audit_refusals_total{recorded=\"counted\"}";
+    assert_eq!(scrape.value(counted), 2);
     server.clock.shift_seconds(60);
     for _ in 0..3 {
         assert_eq!(wait_of(&runtime.resolve(&id).await, "asked for"), None);
