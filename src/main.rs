@@ -14,7 +14,7 @@ use zeroizing_alloc::ZeroAlloc;
 
 use command::CommandLine;
 
-/// What is given back is overwritten first, so that no value stays in memory that nothing uses.
+/// What is given back is overwritten first, so that no value stays in the heap of Rust code that nothing uses. What C libraries take is not overwritten.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 

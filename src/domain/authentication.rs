@@ -205,9 +205,8 @@ impl Domain {
         if let Some(known) = self.known_users.find(key, now) {
             return self.refuse_removed(caller.issued_at_seconds, known.removed_at);
         }
-        let known = self.read_user(key, now).await?;
+        let known = self.read_user(key, caller.issued_at_seconds, now).await?;
         let known = known.ok_or(Error::Unauthenticated)?;
-        self.refuse_removed(caller.issued_at_seconds, known.removed_at)?;
         self.known_users.remember(known, removals);
         Ok(())
     }
@@ -221,11 +220,9 @@ impl Domain {
             return Ok(known.user);
         }
         let removals = self.known_users.removals();
-        let known = match self.read_user(&token.user, now).await? {
-            Some(known) if is_up_to_date(&known.user, token) => {
-                self.refuse_removed(token.issued_at_seconds, known.removed_at)?;
-                known
-            }
+        let known = self.read_user(&token.user, token.issued_at_seconds, now);
+        let known = match known.await? {
+            Some(known) if is_up_to_date(&known.user, token) => known,
             _ => self.make_user(token, now).await?,
         };
         let user = Arc::clone(&known.user);
@@ -233,9 +230,11 @@ impl Domain {
         Ok(user)
     }
 
+    /// Reads a user, and refuses one who was removed since: there is nothing to be written then.
     async fn read_user(
         &self,
         key: &UserKey,
+        issued_at_seconds: i64,
         read_at: Timestamp,
     ) -> Result<Option<KnownUser>, Error> {
         let key = key.clone();
@@ -247,6 +246,7 @@ impl Domain {
             })
             .await?;
         let (user, removed_at) = found;
+        self.refuse_removed(issued_at_seconds, removed_at)?;
         Ok(user.map(|user| KnownUser {
             user: Arc::new(user),
             removed_at,

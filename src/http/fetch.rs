@@ -59,12 +59,13 @@ impl Fetcher {
                 }
                 builder().tls_certs_only(certificates).build()
             }
-            None => builder().build().or_else(|unbuilt| {
-                if are_needed {
-                    return Err(unbuilt);
-                }
-                builder().tls_certs_only([]).build()
-            }),
+            None if are_needed => builder().build(),
+            // What is asked for without TLS is on this machine: no proxy is to come between, and nobody needs to vouch for it.
+            None => {
+                let near = || builder().no_proxy();
+                let of_system = near().build();
+                of_system.or_else(|_unbuilt| near().tls_certs_only([]).build())
+            }
         };
         client
             .map(Self)

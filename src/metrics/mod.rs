@@ -1,7 +1,7 @@
 //! What a server counts, for those who watch it. Every layer counts here, and knows nothing of who reads it; `http` hands it out.
 //!
-//! The library is the one of the Prometheus project. A server has a registry of its own: nothing is global. Counting is one or two atomic
-//! operations and allocates nothing. Labels are words of the program (`&'static str`): no name, ID, value, subject or path, which are
+//! The library is the one of the Prometheus project. A server has a registry of its own: nothing is global. Counting looks a
+//! series up under a lock that is held for a moment, and allocates nothing after the first time. Labels are words of the program (`&'static str`): no name, ID, value, subject or path, which are
 //! only known while it runs, has a way into one. What is known beforehand is there from the start, at 0, so that the first time counts.
 
 mod audit;

@@ -54,8 +54,8 @@ impl Sender {
         let builder = if url.starts_with("https:") {
             builder
         } else {
-            // Nobody vouches for a place without TLS, and what the system trusts takes long to read.
-            builder.tls_certs_only([])
+            // Nobody vouches for a place without TLS, and what the system trusts takes long to read. It is near: no proxy is asked.
+            builder.no_proxy().tls_certs_only([])
         };
         Ok(Self {
             client: builder.build().map_err(|_library_text| Unsendable)?,
