@@ -195,6 +195,16 @@ impl TokenVerifier {
         self.keys.iter().map(|(_, fingerprint)| *fingerprint)
     }
 
+    /// Whether its keys and their names are those of another one, in whatever order.
+    #[must_use]
+    pub fn has_keys_of(&self, other: &Self) -> bool {
+        let is_there = |(key, fingerprint): &(TokenKey, Fingerprint)| {
+            let mut others = other.keys.iter();
+            others.any(|(its, its_fingerprint)| its.id == key.id && its_fingerprint == fingerprint)
+        };
+        self.keys.len() == other.keys.len() && self.keys.iter().all(is_there)
+    }
+
     /// The key that a token names; without a name, the only one there is.
     fn find(&self, id: Option<&str>) -> Option<&(TokenKey, Fingerprint)> {
         match (id, self.keys.as_slice()) {

@@ -9,7 +9,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::token_cache::VerifiedTokens;
-use crate::crypto::digest::{HASH_LENGTH_BYTES, sha256};
 use crate::crypto::token::TokenVerifier;
 use crate::crypto::token_key::{RsaAlgorithm, TokenKeyProblem, TokenKeys};
 use crate::crypto::token_rules::TokenRules;
@@ -61,7 +60,6 @@ struct State {
 
 struct Present {
     tokens: Arc<VerifiedTokens>,
-    key_set_hash: [u8; HASH_LENGTH_BYTES],
     since: Timestamp,
 }
 
@@ -95,7 +93,6 @@ impl IssuerKeys {
     pub fn fixed(verifier: TokenVerifier) -> Self {
         let present = Present {
             tokens: Arc::new(VerifiedTokens::new(verifier)),
-            key_set_hash: [0; HASH_LENGTH_BYTES],
             since: Timestamp(0),
         };
         let state = State {
@@ -220,21 +217,20 @@ impl IssuerKeys {
         now: Timestamp,
     ) -> Result<(), &'static str> {
         let opened = answer.and_then(|key_set| {
-            let hash = sha256(&key_set);
             let keys = TokenKeys::from_key_set(&key_set, followed.rsa);
             let keys = keys.map_err(TokenKeyProblem::as_str)?;
-            Ok((TokenVerifier::new(keys, followed.rules.clone()), hash))
+            Ok(TokenVerifier::new(keys, followed.rules.clone()))
         });
         let problem = opened.as_ref().err().copied();
         self.state.send_modify(|state| {
             state.is_asking = false;
             state.answers = state.answers.wrapping_add(1);
-            let Ok((verifier, key_set_hash)) = opened else {
+            let Ok(verifier) = opened else {
                 return;
             };
             state.asked = Some((now, true));
             if let Some(present) = &mut state.present
-                && present.key_set_hash == key_set_hash
+                && present.tokens.has_keys_of(&verifier)
             {
                 present.since = now;
                 return;
@@ -243,7 +239,6 @@ impl IssuerKeys {
             tracing::info!(keys, "the issuer's keys were taken over");
             state.present = Some(Present {
                 tokens: Arc::new(VerifiedTokens::new(verifier)),
-                key_set_hash,
                 since: now,
             });
         });

@@ -86,6 +86,11 @@ impl VerifiedTokens {
         self.tokens.remove(&sha256(token.as_bytes()));
     }
 
+    /// Whether a verifier has the keys of this one.
+    pub fn has_keys_of(&self, verifier: &TokenVerifier) -> bool {
+        self.verifier.has_keys_of(verifier)
+    }
+
     /// What tokens are verified with: one for each key.
     pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
         self.verifier.fingerprints()

@@ -142,6 +142,13 @@ async fn what_is_known_goes_with_the_keys_that_verified_it_and_stays_with_the_sa
     assert_accepted(&server, &new, "of the new key").await;
     assert_eq!(counts(&server).await, (checked + 2, known));
 
+    keys.publish(&["p256", "ed25519"]);
+    take_over(&server).await;
+    let (checked, known) = counts(&server).await;
+    assert_accepted(&server, &old, "the same keys in another order").await;
+    assert_accepted(&server, &new, "the same keys in another order").await;
+    assert_eq!(counts(&server).await, (checked, known + 2));
+
     keys.publish(&["p256"]);
     take_over(&server).await;
     assert_accepted(&server, &new, "of a key that stayed").await;
