@@ -138,6 +138,12 @@ impl DataDirectory {
             Err(error) => Err(Failure::file(&path, "locked", &error.into())),
         }
     }
+
+    /// Whether a server has it now, as far as can be found out.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.lock().is_err()
+    }
 }
 
 /// The lock on a data directory, held as long as this lives.

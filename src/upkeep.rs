@@ -45,13 +45,14 @@ pub async fn count_uses(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Takes over what commands change in the keyring, until the server stops. What cannot be found out now is found out the next time, or when
-/// it is needed.
+/// Takes over what commands change in the keyring, and seals anew what a data key that retires has sealed, until the server stops. What
+/// cannot be done now is done the next time, or when it is needed.
 pub async fn follow_keyring(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
     let following = async {
         loop {
             sleep(KEYRING_INTERVAL).await;
             let _next_time = domain.refresh_keyring().await;
+            let _next_time = domain.reseal_values().await;
         }
     };
     tokio::select! {

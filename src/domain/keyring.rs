@@ -58,7 +58,7 @@ impl LiveKeyring {
     ///
     /// # Errors
     /// [`Error::Internal`] when none of the keys that this server has opens it.
-    fn refresh(
+    pub(super) fn refresh(
         &self,
         connection: &mut DatabaseConnection,
         read_again: bool,

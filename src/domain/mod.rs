@@ -27,6 +27,7 @@ pub mod provider;
 pub mod reference;
 pub mod reference_use;
 pub mod refusal;
+pub mod resealing;
 pub mod resolve;
 pub mod rotation;
 pub mod session;

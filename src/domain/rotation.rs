@@ -5,19 +5,25 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::credential_change::binding;
 use super::keyring_change::{KeyringEditor, KeyringProblem};
+use super::resealing::Batch;
 use crate::crypto::keyring::{KeyPurpose, Keyring};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::{credential, keyring};
-use crate::types::credential::{Credential, StoredValue};
+use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::keyring::{KeyState, StoredDataKey, StoredKeyring};
 use crate::types::secret::DataKeyId;
 
-/// How many values are sealed anew in one transaction: on SQLite, the server waits for no more than that.
+/// How many values are sealed anew in one transaction.
 const BATCH_LIMIT_ROWS: i64 = 16;
+/// How many values this command seals anew even where a server would: those are done before a server has noticed.
+const FEW_VALUES: u64 = 500;
+/// How often it is looked how far a server has come.
+const SERVER_INTERVAL: Duration = Duration::from_millis(200);
+/// How long a server may take to go on. It looks every 5 seconds whether there is something to do.
+const SERVER_PATIENCE: Duration = Duration::from_secs(8);
 /// The shortest rest between two transactions. Otherwise it is as long as the transaction was, so that servers have half of the time.
 const REST: Duration = Duration::from_millis(1);
 /// How often a transaction is done again that lost against those of servers.
@@ -53,6 +59,24 @@ pub struct Rotated {
     pub unreadable: Vec<Id<Credential>>,
 }
 
+/// A rotation that goes on.
+struct Rotation<'a> {
+    is_served: bool,
+    rotated: Rotated,
+    tell: &'a mut dyn FnMut(RotationProgress),
+}
+
+impl Rotation<'_> {
+    fn tell(&mut self, progress: RotationProgress) {
+        (self.tell)(progress);
+    }
+
+    fn count(&mut self, values: u64) {
+        self.rotated.values = self.rotated.values.saturating_add(values);
+        self.tell(RotationProgress::Sealed(values));
+    }
+}
+
 /// What the next step of a rotation is.
 enum Step {
     Begin,
@@ -61,33 +85,39 @@ enum Step {
 }
 
 impl KeyringEditor<'_> {
-    /// Rotates the data key, or finishes a rotation that was broken off. A new key seals after it has been there for `activate_after`.
+    /// Rotates the data key, or finishes a rotation that was broken off. A new key seals after it has been there for `activate_after`. When
+    /// the database is one of SQLite and `is_served`, it is the server that seals anew, as long as it does.
     ///
     /// # Errors
     /// A [`KeyringProblem`]; what was done by then stays, and the next one goes on from there.
     pub fn rotate(
         &mut self,
         activate_after: Duration,
+        is_served: bool,
         tell: &mut dyn FnMut(RotationProgress),
     ) -> Result<Rotated, KeyringProblem> {
-        let mut rotated = Rotated::default();
+        let mut rotation = Rotation {
+            is_served,
+            rotated: Rotated::default(),
+            tell,
+        };
         let first = self.next_step()?;
-        rotated.resumed = !matches!(first, Step::Begin);
+        rotation.rotated.resumed = !matches!(first, Step::Begin);
         if let Step::Begin = first {
-            rotated.resumed = !self.add_key()?;
+            rotation.rotated.resumed = !self.add_key()?;
         }
         loop {
             match self.next_step()? {
-                Step::Begin => return Ok(rotated),
-                Step::Activate(key) => self.activate(&key, activate_after, tell)?,
+                Step::Begin => return Ok(rotation.rotated),
+                Step::Activate(key) => self.activate(&key, activate_after, rotation.tell)?,
                 Step::Retire(stored, id) => {
-                    self.sweep(&stored, id, &mut rotated, tell)?;
-                    if !rotated.unreadable.is_empty() {
-                        return Ok(rotated);
+                    self.sweep(&stored, id, &mut rotation)?;
+                    if !rotation.rotated.unreadable.is_empty() {
+                        return Ok(rotation.rotated);
                     }
                     if self.destroy(id)? {
-                        rotated.destroyed.push(id);
-                        tell(RotationProgress::Destroyed(id));
+                        rotation.rotated.destroyed.push(id);
+                        rotation.tell(RotationProgress::Destroyed(id));
                     }
                 }
             }
@@ -155,35 +185,55 @@ impl KeyringEditor<'_> {
         &mut self,
         stored: &StoredKeyring,
         id: DataKeyId,
-        rotated: &mut Rotated,
-        tell: &mut dyn FnMut(RotationProgress),
+        rotation: &mut Rotation<'_>,
     ) -> Result<(), KeyringProblem> {
         let opened = Keyring::open(stored, self.keys)?;
-        let counts = keyring::list_value_counts(self.connection)?;
-        let count = counts.iter().find(|(of, _)| *of == id);
-        let left = count.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0));
-        tell(RotationProgress::Sealing(left));
+        let left = keyring::count_values(self.connection, id)?;
+        rotation.tell(RotationProgress::Sealing(left));
+        if rotation.is_served && left > FEW_VALUES {
+            self.let_server_seal(id, left, rotation)?;
+        }
         let mut after = Id::NIL;
         loop {
             let began_at = Instant::now();
-            let batch = self.seal_batch(&opened, id, after)?;
-            let Some(last) = batch.last else {
+            let Some((batch, written)) = self.seal_batch(&opened, id, after)? else {
                 return Ok(());
             };
-            after = last;
-            rotated.values = rotated.values.saturating_add(batch.sealed);
-            rotated.unreadable.extend(batch.unreadable);
-            tell(RotationProgress::Sealed(batch.sealed));
+            after = batch.last;
+            rotation.rotated.unreadable.extend(batch.unreadable);
+            rotation.count(written);
             thread::sleep(began_at.elapsed().max(REST));
         }
     }
 
+    /// Waits for as long as the server beside this command seals anew what a key has sealed: its writer does so without keeping others
+    /// waiting.
+    fn let_server_seal(
+        &mut self,
+        id: DataKeyId,
+        mut left: u64,
+        rotation: &mut Rotation<'_>,
+    ) -> Result<(), KeyringProblem> {
+        let mut moved_at = Instant::now();
+        while left > 0 && moved_at.elapsed() < SERVER_PATIENCE {
+            thread::sleep(SERVER_INTERVAL);
+            let now_left = keyring::count_values(self.connection, id)?;
+            if now_left < left {
+                moved_at = Instant::now();
+                rotation.count(left.saturating_sub(now_left));
+            }
+            left = now_left;
+        }
+        Ok(())
+    }
+
+    /// Seals some values anew. Returns them, and how many of them were written; `None` when there are no more.
     fn seal_batch(
         &mut self,
         opened: &Keyring,
         id: DataKeyId,
         after: Id<Credential>,
-    ) -> Result<Batch, KeyringProblem> {
+    ) -> Result<Option<(Batch, u64)>, KeyringProblem> {
         for _ in 1..BATCH_ATTEMPTS {
             match self.try_batch(opened, id, after) {
                 // Another one had the same rows, in another order.
@@ -199,33 +249,18 @@ impl KeyringEditor<'_> {
         opened: &Keyring,
         id: DataKeyId,
         after: Id<Credential>,
-    ) -> Result<Batch, StoreError> {
-        // Sealing takes longer than writing, and is done before the transaction, which servers wait for. What is changed meanwhile is
-        // under the new key by that, and is left as it is.
-        let rows = credential::list_values(self.connection, id, after, BATCH_LIMIT_ROWS)?;
-        let mut batch = Batch {
-            last: rows.last().map(|(credential, _)| credential.id),
-            ..Batch::default()
+    ) -> Result<Option<(Batch, u64)>, StoreError> {
+        let batch = Batch::prepare(self.connection, opened, id, after, BATCH_LIMIT_ROWS)?;
+        let Some(batch) = batch else {
+            return Ok(None);
         };
-        let mut sealed = Vec::with_capacity(rows.len());
-        for (credential, before) in &rows {
-            match seal_anew(opened, credential, before) {
-                Some(after) => sealed.push((credential, before, after)),
-                None => batch.unreadable.push(credential.id),
-            }
-        }
-        if sealed.is_empty() {
-            return Ok(batch);
-        }
-        let changed: Result<usize, StoreError> =
-            self.connection.in_write_transaction(|connection| {
-                let changed = sealed.iter().map(|(credential, before, after)| {
-                    credential::update_seal(connection, credential, before, after)
-                });
-                changed.sum()
-            });
-        batch.sealed = u64::try_from(changed?).unwrap_or(0);
-        Ok(batch)
+        let written = if batch.is_empty() {
+            0
+        } else {
+            self.connection
+                .in_write_transaction(|connection| batch.write(connection))?
+        };
+        Ok(Some((batch, written)))
     }
 
     /// Destroys a key when nothing is left that it has sealed. Returns whether it did.
@@ -255,27 +290,6 @@ fn is_done(changed: Result<StoredKeyring, KeyringProblem>) -> Result<bool, Keyri
         Err(KeyringProblem::Overtaken) => Ok(false),
         Err(problem) => Err(problem),
     }
-}
-
-/// Some values that were sealed anew.
-#[derive(Default)]
-struct Batch {
-    last: Option<Id<Credential>>,
-    sealed: u64,
-    unreadable: Vec<Id<Credential>>,
-}
-
-fn seal_anew(
-    opened: &Keyring,
-    credential: &Credential,
-    before: &StoredValue,
-) -> Option<StoredValue> {
-    let binding = binding(credential);
-    let value = opened
-        .open_value(&before.sealed, before.data_key, &binding)
-        .ok()?;
-    let (sealed, data_key) = opened.seal_value(&value, &binding).ok()?;
-    Some(StoredValue { sealed, data_key })
 }
 
 fn is_unused(connection: &mut DatabaseConnection, id: DataKeyId) -> Result<bool, StoreError> {

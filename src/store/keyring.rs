@@ -288,6 +288,37 @@ pub fn find_key_state(
     Ok(word.as_deref().and_then(KeyState::parse))
 }
 
+/// The first data key of a purpose that is in a state.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn find_key_in_state(
+    connection: &mut DatabaseConnection,
+    purpose: &str,
+    state: KeyState,
+) -> Result<Option<DataKeyId>, StoreError> {
+    let id: Option<i32> = data_keys::table
+        .filter(data_keys::purpose.eq(purpose))
+        .filter(data_keys::state.eq(state.as_str()))
+        .order(data_keys::id)
+        .select(data_keys::id)
+        .first(connection)
+        .optional()?;
+    Ok(id.map(DataKeyId))
+}
+
+/// How many values a data key has sealed that are there.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn count_values(connection: &mut DatabaseConnection, id: DataKeyId) -> Result<u64, StoreError> {
+    let count: i64 = credentials::table
+        .filter(credentials::data_key_id.eq(id.0))
+        .count()
+        .get_result(connection)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// Waits for the transactions that write values of a data key, and keeps others from doing so until this one ends: the foreign key of
 /// their rows wants the same lock. SQLite has one writer only.
 ///

@@ -1,5 +1,6 @@
 //! The layers, and their one direction: http → graphql → domain → store and crypto → types. Beside them, the client → types.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,30 +47,61 @@ fn name(path: &Path) -> String {
         .to_owned()
 }
 
+/// What lies above the layers and puts them together; none of them names it.
+const ABOVE: [&str; 18] = [
+    "anchor_file",
+    "app",
+    "command",
+    "config",
+    "data_directory",
+    "failure",
+    "hardening",
+    "issuer",
+    "keyring_start",
+    "lib",
+    "listening",
+    "local_mode",
+    "main",
+    "master_key_source",
+    "provider",
+    "telemetry",
+    "tls_files",
+    "upkeep",
+];
+
+#[test]
+fn every_file_and_folder_is_a_layer_or_lies_above_them() {
+    let known: BTreeSet<&str> = LAYERS
+        .iter()
+        .map(|(layer, _)| *layer)
+        .chain(ABOVE)
+        .collect();
+    assert_eq!(modules(), known.into_iter().map(str::to_owned).collect());
+}
+
+/// What stands in `src`: its folders, and its files without their ending.
+fn modules() -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join("src")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
 #[test]
 fn no_layer_names_one_that_lies_above_it() {
-    let above = [
-        "app",
-        "config",
-        "data_directory",
-        "failure",
-        "issuer",
-        "keyring_start",
-        "listening",
-        "local_mode",
-        "provider",
-        "upkeep",
-        "tls_files",
-        "telemetry",
-    ];
     let mut wrong = Vec::new();
     for (layer, below) in LAYERS {
         for path in source_files(&root().join("src").join(layer)) {
             let source = std::fs::read_to_string(&path).unwrap();
-            let others = LAYERS.iter().map(|(other, _)| *other).chain(above);
+            // Several at once would not be seen below.
+            if source.contains("crate::{") {
+                wrong.push(format!("{} names several with crate::{{", name(&path)));
+            }
+            let others = LAYERS.iter().map(|(other, _)| *other).chain(ABOVE);
             for other in others.filter(|other| *other != layer && !below.contains(other)) {
                 let named = source
-                    .match_indices(&format!("crate::{other}"))
+                    .match_indices(&format!("crate::{other}::"))
                     .any(|(at, _)| {
                         let rest = &source[at + "crate::".len()..];
                         !EXCEPTIONS
@@ -206,6 +238,7 @@ fn no_file_has_more_than_400_lines() {
     assert_eq!(long, Vec::<String>::new());
 }
 
+/// Each dependency has a comment of its own above it.
 #[test]
 fn every_dependency_says_what_it_is_for() {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
@@ -214,13 +247,14 @@ fn every_dependency_says_what_it_is_for() {
     let mut bare = Vec::new();
     for line in manifest.lines() {
         if line.starts_with('[') {
-            inside = line.contains("dependencies]");
-            explained = false;
-        } else if inside && line.starts_with('#') {
+            inside = line.contains("dependencies");
+            explained = line.contains("dependencies.");
+        } else if line.starts_with('#') {
             explained = true;
-        } else if inside && line.contains('=') && !explained {
-            bare.push(line.to_owned());
-        } else if line.trim().is_empty() {
+        } else if inside && line.starts_with(|first: char| first.is_ascii_lowercase()) {
+            if !explained {
+                bare.push(line.to_owned());
+            }
             explained = false;
         }
     }

@@ -604,7 +604,29 @@ async fn a_body_has_512_kib_at_most() {
     );
 }
 
-/// The size is counted while reading: a client that never says it is stopped all the same.
+/// The size is counted while reading, and what comes behind the limit is read for a while, so that the answer arrives.
+#[tokio::test]
+async fn a_chunked_body_of_more_than_512_kib_is_refused() {
+    let server = Server::start().await;
+    let vera = server.viewer("vera");
+    let chunked = |chunks: usize| {
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            vera.token
+        );
+        let spaces = format!("10000\r\n{}\r\n", " ".repeat(65_536)).repeat(chunks);
+        format!("{head}{spaces}{:x}\r\n{QUERY}\r\n0\r\n\r\n", QUERY.len())
+    };
+    let answers = exchange(&server, chunked(7)).await;
+    assert_eq!(statuses(&answers), ["200"]);
+    for chunks in [8, 16, 320] {
+        let answers = exchange(&server, chunked(chunks)).await;
+        assert_eq!(statuses(&answers), ["413"], "{chunks} chunks of 64 KiB");
+        assert!(answers.contains(r#""code":"BAD_REQUEST""#), "{answers}");
+    }
+}
+
+/// A client that never ends is stopped all the same.
 #[tokio::test]
 async fn a_chunked_body_is_cut_off_at_512_kib() {
     let server = Server::start().await;

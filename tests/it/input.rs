@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::database::times;
-use crate::support::{MARKER, Server, secret};
+use crate::support::{Answer, MARKER, Server, secret};
 
 /// Names, and the code that each is answered with; `ok` for those that are taken as they are.
 #[tokio::test]
@@ -42,8 +42,13 @@ async fn names_are_what_can_be_seen_and_told_apart() {
         ("a\u{200d}b".to_owned(), "INVALID"),
         ("a\u{ad}b".to_owned(), "INVALID"),
         ("a\u{202a}b".to_owned(), "INVALID"),
+        ("a\u{202b}b".to_owned(), "INVALID"),
+        ("a\u{202c}b".to_owned(), "INVALID"),
+        ("a\u{202d}b".to_owned(), "INVALID"),
         ("a\u{202e}b".to_owned(), "INVALID"),
         ("a\u{2066}b".to_owned(), "INVALID"),
+        ("a\u{2067}b".to_owned(), "INVALID"),
+        ("a\u{2068}b".to_owned(), "INVALID"),
         ("a\u{2069}b".to_owned(), "INVALID"),
         ("a\u{e0041}b".to_owned(), "INVALID"),
         ("a\u{fe0f}b".to_owned(), "INVALID"),
@@ -87,11 +92,13 @@ async fn names_are_what_can_be_seen_and_told_apart() {
                 .to_owned();
             let found = alice
                 .ask_with(
-                    "query($n: String!) { credentialByName(name: $n) { id } }",
+                    "query($n: String!) { credentialByName(name: $n) { id name } }",
                     json!({ "n": name }),
                 )
                 .await;
-            assert_eq!(*found.field(), json!({ "id": id }), "{shown:?}");
+            let kept = name.replace("e\u{301}", "\u{e9}");
+            let expected = json!({ "id": id, "name": kept });
+            assert_eq!(*found.field(), expected, "{shown:?}");
         } else {
             assert_eq!(
                 answer.user_errors(),
@@ -435,6 +442,7 @@ async fn no_error_repeats_what_was_sent_in_place_of_a_value() {
         let answer = alice.ask_with(query, variables.clone()).await;
         assert_eq!(answer.codes(), ["BAD_USER_INPUT"], "{variables}");
         assert_eq!(answer.body.get("data"), None);
+        assert_repeats_nothing(&answer);
     }
     let create = |value: &str| {
         format!(
@@ -457,6 +465,12 @@ async fn no_error_repeats_what_was_sent_in_place_of_a_value() {
         ),
         (create(&format!("${MARKER}")), "GRAPHQL_VALIDATION_FAILED"),
         (create("12345"), "GRAPHQL_VALIDATION_FAILED"),
+        (create("true"), "GRAPHQL_VALIDATION_FAILED"),
+        (create("null"), "GRAPHQL_VALIDATION_FAILED"),
+        (
+            create(&format!("\"{MARKER}\\uD800\"")),
+            "GRAPHQL_PARSE_FAILED",
+        ),
         (create(&format!("\"{MARKER}")), "GRAPHQL_PARSE_FAILED"),
         (create(&format!("\"{MARKER}\\q\"")), "GRAPHQL_PARSE_FAILED"),
         (create(&format!("\"\"\"{MARKER}")), "GRAPHQL_PARSE_FAILED"),
@@ -490,5 +504,18 @@ async fn no_error_repeats_what_was_sent_in_place_of_a_value() {
         );
         assert!(!answer.codes().is_empty());
         assert_eq!(answer.body.get("data"), None);
+        assert_repeats_nothing(&answer);
+    }
+}
+
+/// Neither a number nor a word that stood in place of a value is in a message.
+fn assert_repeats_nothing(answer: &Answer) {
+    for error in answer.body["errors"].as_array().unwrap() {
+        let message = error["message"].as_str().unwrap();
+        let is_between = |c: char| !c.is_ascii_alphanumeric();
+        let words: Vec<&str> = message.split(is_between).collect();
+        for repeated in ["12345", "12", "true"] {
+            assert!(!words.contains(&repeated), "{message}");
+        }
     }
 }

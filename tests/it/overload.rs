@@ -91,6 +91,11 @@ impl Asker {
     }
 }
 
+/// How long answers are counted before the database hangs, and from a second after that on: the median of slices, since other programs
+/// of the machine take their share now and then.
+const COUNTED_FOR: Duration = Duration::from_secs(4);
+const SLICE: Duration = Duration::from_millis(250);
+
 /// A figure that is kept to where the machine has nothing else to do; elsewhere, it only must not be beyond all bounds.
 fn limit(figure: Duration) -> Duration {
     if takes_whole_volumes() && !cfg!(debug_assertions) {
@@ -114,7 +119,7 @@ async fn a_crowd_is_refused_in_time_while_the_database_hangs_and_served_right_af
     let asking: Vec<_> = (0..crowd)
         .map(|_| tokio::spawn(asker.clone().ask_on(stopped.clone())))
         .collect();
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(1) + COUNTED_FOR).await;
     let hold = tokio::task::spawn_blocking(move || Hold::of(&data))
         .await
         .unwrap();
@@ -127,7 +132,7 @@ async fn a_crowd_is_refused_in_time_while_the_database_hangs_and_served_right_af
     let longest_health = health.await.unwrap();
     drop(hold);
     let released_at = Instant::now();
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(1) + COUNTED_FOR).await;
     stop.send(true).unwrap();
     let ended: Vec<Ended> = join_all(asking)
         .await
@@ -177,28 +182,38 @@ async fn a_crowd_is_refused_in_time_while_the_database_hangs_and_served_right_af
         .map(|one| one.took)
         .max();
 
-    let served = |from: Instant, for_seconds: u64| {
-        let until = from + Duration::from_secs(for_seconds);
-        let within = |one: &&Ended| (from..until).contains(&(one.asked_at + one.took));
-        let good = ended.iter().filter(within).filter(|one| one.code.is_none());
-        good.count()
+    let served = |from: Instant| {
+        let slices = COUNTED_FOR.as_millis() / SLICE.as_millis();
+        let mut counts = vec![0_usize; usize::try_from(slices).unwrap()];
+        for one in ended.iter().filter(|one| one.code.is_none()) {
+            let since = (one.asked_at + one.took).checked_duration_since(from);
+            let slice = since.map(|since| usize::try_from(since.as_millis() / SLICE.as_millis()));
+            if let Some(count) = slice.and_then(|slice| counts.get_mut(slice.unwrap())) {
+                *count += 1;
+            }
+        }
+        counts.sort_unstable();
+        counts[counts.len() / 2]
     };
     let again_at = released_at + limit(Duration::from_secs(1));
     let late = ended
         .iter()
         .filter(|one| one.asked_at + one.took >= again_at && one.code.is_some());
     assert_eq!(late.count(), 0, "some are still refused");
-    let before = served(began_at + Duration::from_secs(1), 1);
-    let after = served(released_at + Duration::from_secs(1), 1);
+    let before = served(began_at + Duration::from_secs(1));
+    let after = served(released_at + Duration::from_secs(1));
     tell(&format!(
-        "{crowd} clients, held for {holds_for:?}: {refused} refused, the last after {longest:?}; /healthz within {longest_health:?}; {before} answers a second before, {after} a second after"
+        "{crowd} clients, held for {holds_for:?}: {refused} refused, the last after {longest:?}; /healthz within {longest_health:?}; {before} answers in {SLICE:?} before, {after} after"
     ));
     let wanted = if takes_whole_volumes() {
         before * 9 / 10
     } else {
         1
     };
-    assert!(after >= wanted, "{before} a second before, {after} after");
+    assert!(
+        after >= wanted,
+        "{before} in {SLICE:?} before, {after} after"
+    );
 }
 
 /// Held and let go again and again, in the middle of what reads: nobody keeps a connection for ever.

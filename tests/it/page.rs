@@ -243,6 +243,7 @@ async fn bad_arguments_of_a_page_are_bad_user_input() {
         json!({ "first": 2_147_483_647 }),
         json!({ "first": 2_147_483_648_i64 }),
         json!({ "first": 9_223_372_036_854_775_807_i64 }),
+        json!({ "first": 9_223_372_036_854_775_808_u64 }),
         json!({ "first": 1.5 }),
         json!({ "first": "1" }),
         json!({ "last": 0 }),

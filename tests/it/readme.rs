@@ -1,9 +1,11 @@
 //! The README's session, typed as it is printed: what comes back is what it shows, but for IDs and times.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use credence::graphql::error::ErrorCode;
 use tempfile::TempDir;
 
 use crate::support::database;
@@ -172,6 +174,73 @@ async fn the_commands_for_runtimes_work_as_they_are_printed() {
         assert!(output.status.success(), "{printed}");
         assert_eq!(printed.trim(), step.shown.unwrap().trim());
     }
+}
+
+/// The first cells of the rows of a table of the README: what stands in backticks there, by the head of its first column.
+fn first_cells(head: &str) -> BTreeSet<String> {
+    let readme = readme();
+    let table = readme.split(&format!("\n| {head} |")).nth(1).unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.split('|').nth(1).unwrap().to_owned());
+    let quoted = |cell: String| {
+        let parts: Vec<String> = cell.split('`').map(str::to_owned).collect();
+        parts.into_iter().skip(1).step_by(2)
+    };
+    cells.flat_map(quoted).collect()
+}
+
+#[test]
+fn the_settings_of_the_readme_are_the_options_of_serve() {
+    let output = Command::new(env!("CARGO_BIN_EXE_credence"))
+        .args(["help", "serve"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let lines = help.lines().map(str::trim_start);
+    let words = lines
+        .filter(|line| line.starts_with('-'))
+        .filter_map(|line| {
+            let mut words = line.split([' ', ',']);
+            words.find(|word| word.starts_with("--"))
+        });
+    let is_setting = |word: &&str| !["--help", "--version"].contains(word);
+    let options: BTreeSet<String> = words.filter(is_setting).map(str::to_owned).collect();
+    assert!(options.len() > 30, "{options:?}");
+    assert_eq!(first_cells("option of `serve`"), options);
+}
+
+#[test]
+fn the_codes_of_the_readme_are_those_of_the_schema_and_of_errors() {
+    let codes: BTreeSet<String> = ErrorCode::ALL
+        .iter()
+        .map(|code| code.as_str().to_owned())
+        .collect();
+    assert_eq!(first_cells("`extensions.code`"), codes);
+    let sdl = include_str!("../../schema.graphql");
+    let body = sdl.split("enum CredentialErrorCode {").nth(1).unwrap();
+    let body = body.split('}').next().unwrap();
+    let is_value = |line: &&str| line.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let values = body.lines().map(str::trim).filter(|line| !line.is_empty());
+    let values: BTreeSet<String> = values.filter(is_value).map(str::to_owned).collect();
+    assert!(values.len() > 5, "{values:?}");
+    assert_eq!(first_cells("code in `userErrors`"), values);
+}
+
+#[test]
+fn the_map_of_the_readme_has_all_that_is_in_src() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let entries = std::fs::read_dir(src).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let end = if entry.path().is_dir() { "/" } else { "" };
+        format!("{}{end}", entry.file_name().to_str().unwrap())
+    });
+    assert_eq!(
+        first_cells("folder or file of `src`"),
+        entries.collect::<BTreeSet<String>>()
+    );
 }
 
 /// The example of the client is compiled where it stands in the documentation of the crate.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::process::ServerProcess;
 use crate::support::{Answer, MARKER, database, holds_marker, http_client, marker_forms, secret};
 
-async fn ask(server: &ServerProcess, token: &str, body: String) -> Answer {
+pub async fn ask(server: &ServerProcess, token: &str, body: String) -> Answer {
     let client = http_client();
     let request = client
         .post(format!("http://{}/graphql", server.address))

@@ -12,8 +12,12 @@ use credence::store::migration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
+use crate::support::metrics::Scrape;
 use crate::support::store::{check_jobs, check_migrations, known_columns, lines, signer};
 
 fn migrated() -> (TempDir, Database) {
@@ -105,7 +109,7 @@ async fn every_pooled_connection_and_the_writer_have_the_settings_and_the_cascad
             Ok::<(), StoreError>(())
         })
     });
-    let outcomes = futures_util::future::join_all(reads).await;
+    let outcomes = join_all(reads).await;
     assert!(outcomes.iter().all(Result::is_ok));
     let written: Result<(), StoreError> = store
         .write(|connection| {
@@ -126,46 +130,88 @@ async fn a_job_that_fails_or_panics_undoes_itself_and_nothing_else() {
     check_jobs(&database).await;
 }
 
+/// A job that keeps the writer busy until it is let go.
+struct Busy {
+    going_on: Arc<Barrier>,
+    done: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Busy {
+    /// Waits until the writer has begun it.
+    async fn begin(store: &Store) -> Self {
+        let writing = Arc::new(Barrier::new(2));
+        let going_on = Arc::new(Barrier::new(2));
+        let (begun, let_go) = (Arc::clone(&writing), Arc::clone(&going_on));
+        let store = store.clone();
+        let done = tokio::spawn(async move {
+            let waits = store.write(move |_connection| {
+                begun.wait();
+                let_go.wait();
+                Ok::<(), StoreError>(())
+            });
+            waits.await
+        });
+        tokio::task::spawn_blocking(move || writing.wait())
+            .await
+            .unwrap();
+        Self { going_on, done }
+    }
+
+    async fn let_go(self) {
+        tokio::task::spawn_blocking(move || self.going_on.wait())
+            .await
+            .unwrap();
+        self.done.await.unwrap().unwrap();
+    }
+}
+
+/// Makes a job for the writer that inserts a row.
+async fn insert(store: &Store, id: u8) -> Result<(), StoreError> {
+    let row = format!("INSERT INTO deleted_credentials VALUES (x'{id:032x}', 'n', 0)");
+    let waits = store.write(move |connection| {
+        connection.batch_execute(&row)?;
+        Ok::<(), StoreError>(())
+    });
+    waits.await
+}
+
+#[tokio::test]
+async fn what_waits_for_the_writer_shares_a_commit_of_at_most_64_jobs() {
+    let (_directory, database) = migrated();
+    let (store, end) = Store::open(&database, &signer()).unwrap();
+    let busy = Busy::begin(&store).await;
+    let mut waiting: Vec<_> = (0..65).map(|id| Box::pin(insert(&store, id))).collect();
+    for job in &mut waiting {
+        // It is in the queue when it was first asked for an answer.
+        assert!(job.as_mut().now_or_never().is_none());
+    }
+    busy.let_go().await;
+    for outcome in join_all(waiting).await {
+        assert_eq!(outcome, Ok(()));
+    }
+    let scrape = Scrape::read(&store.metrics().encode());
+    // The job that the others waited for, 64 of them, and the last one.
+    let committed = "credence_commits_total{outcome=\"committed\"}";
+    assert_eq!(scrape.value(committed), 3);
+    assert!((scrape.measure("credence_commit_jobs_sum") - 66.0).abs() < 0.1);
+    drop(store);
+    tokio::task::spawn_blocking(|| end.finish()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_job_that_nobody_waits_for_any_more_is_not_done() {
     let (_directory, database) = migrated();
     let (store, end) = Store::open(&database, &signer()).unwrap();
-    let writing = Arc::new(Barrier::new(2));
-    let going_on = Arc::new(Barrier::new(2));
-    let busy = {
-        let (writing, going_on) = (Arc::clone(&writing), Arc::clone(&going_on));
-        let store = store.clone();
-        tokio::spawn(async move {
-            let waits = store.write(move |_connection| {
-                writing.wait();
-                going_on.wait();
-                Ok::<(), StoreError>(())
-            });
-            waits.await
-        })
-    };
-    tokio::task::spawn_blocking(move || writing.wait())
-        .await
-        .unwrap();
+    let busy = Busy::begin(&store).await;
     {
-        let insert = |id: u8| {
-            store.write(move |connection| {
-                let row = format!("INSERT INTO deleted_credentials VALUES (x'{id:032x}', 'n', 0)");
-                connection.batch_execute(&row)?;
-                Ok::<(), StoreError>(())
-            })
-        };
         // It is in the queue when it was first asked for an answer, and then nobody asks any more.
         {
-            let mut left = std::pin::pin!(insert(1));
-            assert!(futures_util::FutureExt::now_or_never(&mut left).is_none());
+            let mut left = std::pin::pin!(insert(&store, 1));
+            assert!(left.as_mut().now_or_never().is_none());
         }
-        let mut kept = std::pin::pin!(insert(2));
-        assert!(futures_util::FutureExt::now_or_never(&mut kept).is_none());
-        tokio::task::spawn_blocking(move || going_on.wait())
-            .await
-            .unwrap();
-        busy.await.unwrap().unwrap();
+        let mut kept = std::pin::pin!(insert(&store, 2));
+        assert!(kept.as_mut().now_or_never().is_none());
+        busy.let_go().await;
         kept.await.unwrap();
     }
     drop(store);

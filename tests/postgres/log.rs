@@ -2,9 +2,10 @@
 
 use std::process::Stdio;
 
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::secrecy::use_values;
+use crate::secrecy::{ask, use_values};
 use crate::support::cluster::Cluster;
 use crate::support::holds_marker;
 use crate::support::process::Place;
@@ -16,6 +17,11 @@ pub const LOG_EVERYTHING: [&str; 4] = [
     "log_parameter_max_length_on_error = -1",
     "log_min_messages = 'debug1'",
 ];
+
+/// How often a text is in a log.
+fn count(log: &[u8], text: &str) -> usize {
+    memchr::memmem::find_iter(log, text).count()
+}
 
 #[tokio::test]
 async fn neither_the_log_nor_a_file_of_postgresql_holds_a_value() {
@@ -31,6 +37,16 @@ async fn neither_the_log_nor_a_file_of_postgresql_holds_a_value() {
         place.token("runtime", "runtime"),
     );
     use_values(&server, &admin, &runtime).await;
+    let asks_for = async |selection: &str| {
+        let query = format!("{{ credentials {{ {selection} }} }}");
+        let body = json!({ "query": query }).to_string();
+        ask(&server, &admin, body).await.data();
+        count(&cluster.log(), "SELECT COUNT(*) FROM \"credentials\"")
+    };
+    // Nothing is counted that nobody asked for.
+    let counted = asks_for("nodes { id } pageInfo { hasNextPage }").await;
+    assert_eq!(counted, 0);
+    assert_eq!(asks_for("totalCount").await, 1);
     drop(server);
     cluster.control(&["stop", "--mode=fast"]).unwrap();
     let log = cluster.log();
