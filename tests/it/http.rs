@@ -611,7 +611,7 @@ async fn a_chunked_body_of_more_than_512_kib_is_refused() {
     let vera = server.viewer("vera");
     let chunked = |chunks: usize| {
         let head = format!(
-            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
             vera.token
         );
         let spaces = format!("10000\r\n{}\r\n", " ".repeat(65_536)).repeat(chunks);
