@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::keys::{keys_refused, new_key};
-use crate::support::process::{Place, ServerProcess, stderr, stdout};
+use crate::support::process::{Place, ServerProcess, credence, stderr, stdout};
 use crate::support::text;
 use crate::tool;
 
@@ -244,7 +244,6 @@ fn a_master_key_in_the_place_of_its_name_is_refused_and_not_repeated() {
         ("CREDENCE_MASTER_KEY_COMMAND", &printed),
     ];
     let of_keys = [
-        vec!["generate", key],
         vec!["add-slot", key],
         vec!["promote", key],
         vec!["drop-slot", key],
@@ -259,12 +258,14 @@ fn a_master_key_in_the_place_of_its_name_is_refused_and_not_repeated() {
         command.env(name, value);
         command
     }));
-    commands.extend(of_keys.iter().map(|words| {
-        let mut command = fresh.place.command(&[&["keys"], words.as_slice()].concat());
-        // What `generate` would make lies here.
-        command.current_dir(fresh.path());
-        command
-    }));
+    let of_keys = of_keys
+        .iter()
+        .map(|words| [&["keys"], words.as_slice()].concat());
+    commands.extend(of_keys.map(|words| fresh.place.command(&words)));
+    let mut generate = credence(&["keys", "generate", key]);
+    // What it would make lies here.
+    generate.current_dir(fresh.path());
+    commands.push(generate);
     for mut command in commands {
         let output = command.output().unwrap();
         let (told, shown) = (stderr(&output), stdout(&output));
