@@ -34,6 +34,8 @@ struct Deployment {
     credentials: Vec<(String, String)>,
     kills: usize,
     hits: usize,
+    /// How often what was killed had been committed, of those that are done once.
+    done: usize,
 }
 
 /// A step of an operator: a command, and what it says when it has been done already.
@@ -55,6 +57,7 @@ impl Deployment {
             credentials: Vec::new(),
             kills: 0,
             hits: 0,
+            done: 0,
         };
         let admin = deployment.place.token("alice", "admin");
         for number in 0..CREDENTIALS {
@@ -91,19 +94,26 @@ impl Deployment {
     async fn kill_and_end(
         &mut self,
         step: &Step<'_>,
-        takes: Duration,
+        takes: &mut Duration,
         with_server: bool,
         keys: &str,
     ) {
         let mut child = self.spawn(step);
-        thread::sleep(random_part(takes));
+        let after = random_part(*takes);
+        thread::sleep(after);
         if with_server {
             self.server.child.kill().unwrap();
         }
-        // It may have ended by itself: how often it had not is looked at in the end.
         child.kill().unwrap();
         self.kills += 1;
-        self.hits += usize::from(child.wait().unwrap().signal() == Some(9));
+        if child.wait().unwrap().signal() == Some(9) {
+            self.hits += 1;
+            *takes = *takes * 21 / 20;
+        } else {
+            // It had ended by itself: it takes less time than it took when it was measured. The last moments are to be among those that are
+            // hit, too.
+            *takes = (*takes + after) / 2;
+        }
         if with_server {
             self.server.child.wait().unwrap();
             let words = ["--master-key-file", text(&self.server_file)];
@@ -112,11 +122,10 @@ impl Deployment {
         self.look(keys).await;
         let output = self.place.command(&step.words).output().unwrap();
         let told = stderr(&output);
-        assert!(
-            output.status.success() || told.contains(step.done_already),
-            "{:?}: {told}",
-            step.words
-        );
+        if !output.status.success() {
+            assert!(told.contains(step.done_already), "{:?}: {told}", step.words);
+            self.done += 1;
+        }
     }
 
     /// The keyring opens and says what it said, the log verifies, and every value resolves.
@@ -211,7 +220,7 @@ async fn a_command_that_is_killed_at_any_point_loses_nothing_and_is_ended_by_the
             } else {
                 let with_server = step.words[1] == "rotate";
                 deployment
-                    .kill_and_end(&step, takes[number], with_server, &both)
+                    .kill_and_end(&step, &mut takes[number], with_server, &both)
                     .await;
             }
         }
@@ -222,11 +231,11 @@ async fn a_command_that_is_killed_at_any_point_loses_nothing_and_is_ended_by_the
     }
     deployment.look(text(&old)).await;
     tell(&format!(
-        "{} commands killed, {} before they ended by themselves; they take {takes:.1?}",
-        deployment.kills, deployment.hits
+        "{} commands killed, {} before they ended by themselves; {} slots were added or dropped by then; they take {takes:.1?}",
+        deployment.kills, deployment.hits, deployment.done
     ));
     assert!(
-        2 * deployment.hits >= deployment.kills,
+        4 * deployment.hits >= deployment.kills,
         "of {} kills, {} hit",
         deployment.kills,
         deployment.hits
