@@ -24,7 +24,7 @@ use crate::http::peer::Peers;
 use crate::http::public_url::PublicUrls;
 use crate::http::{self, Endpoint, Visitors, connection};
 use crate::issuer;
-use crate::keyring_start::{open_keyring, store_failure};
+use crate::keyring_start::{forget_old_copies, open_keyring, store_failure};
 use crate::listening::{check_address, listen, warn_of_public_urls};
 use crate::local_mode;
 use crate::master_key_source::MasterKeySource;
@@ -126,6 +126,7 @@ impl App {
         let domain = Arc::new(domain.with_resolve_rate(settings.limits.resolve_rate));
         let unreadable = |error| store_failure(&database, error);
         let mut connection = database.connect().map_err(unreadable)?;
+        forget_old_copies(&database, &mut connection);
         domain
             .follow_events(&mut connection)
             .map_err(|_error| unreadable(StoreError::Unavailable))?;

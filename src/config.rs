@@ -1,5 +1,6 @@
 //! Every setting: its name, its default and its meaning. Settings name files that hold secrets, and hold none themselves.
 
+mod key_place;
 mod limits;
 mod sign_in;
 mod telemetry;
@@ -15,6 +16,7 @@ use std::str::FromStr;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use hyper::header::HeaderValue;
+pub use key_place::key_file;
 pub use limits::LimitSettings;
 pub use sign_in::SignInSettings;
 pub use telemetry::{OtlpEndpoint, TelemetrySettings};
@@ -24,6 +26,7 @@ pub use token::{
     TokenSettings,
 };
 
+use crate::crypto::master_key::holds_master_key;
 use crate::data_directory::DATABASE_FILE;
 use crate::failure::{Failure, FailureKind};
 use crate::store::connection::Database;
@@ -227,8 +230,10 @@ pub struct MasterKeySettings {
     #[arg(
         long,
         env = "CREDENCE_MASTER_KEY_FILE",
+        hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = key_file()
     )]
     pub master_key_file: Vec<PathBuf>,
     /// A command that prints the master key, as a JSON array: `["/usr/bin/age", "--decrypt", …]`. It runs without a shell, with an empty
@@ -236,6 +241,7 @@ pub struct MasterKeySettings {
     #[arg(
         long,
         env = "CREDENCE_MASTER_KEY_COMMAND",
+        hide_env_values = true,
         value_name = "JSON",
         conflicts_with = "master_key_file"
     )]
@@ -244,7 +250,9 @@ pub struct MasterKeySettings {
     #[arg(
         long,
         env = "CREDENCE_MASTER_KEY_VARIABLE",
+        hide_env_values = true,
         value_name = "NAME",
+        value_parser = key_place::key_variable,
         conflicts_with_all = ["master_key_file", "master_key_command"]
     )]
     pub master_key_variable: Option<String>,
@@ -276,6 +284,10 @@ impl FromStr for ProgramSetting {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WANTED: &str = "write a JSON array of texts, of which the first is an absolute path: [\"/usr/bin/age\", \"--decrypt\"]";
+        // Its arguments are for every process to see.
+        if holds_master_key(text) {
+            return Err("the command is to print the master key, and not to be given it");
+        }
         let words: Vec<String> = serde_json::from_str(text).map_err(|_malformed| WANTED)?;
         let (path, arguments) = words.split_first().ok_or(WANTED)?;
         let path = PathBuf::from(path);

@@ -9,11 +9,13 @@ use crate::crypto::keyring_change;
 use crate::crypto::opened_keys::OpenedKeys;
 use crate::crypto::wrapping::WrappingKey;
 use crate::domain::audit_verification::{BrokenLog, find_break};
-use crate::domain::keyring::fits_values;
+use crate::domain::keyring::sample_values;
 use crate::failure::{Failure, FailureKind};
+use crate::store::audit_chain::list_heads;
 use crate::store::connection::{Database, DatabaseConnection};
 use crate::store::error::StoreError;
 use crate::store::postgres::{self, ConnectProblem};
+use crate::store::write_ahead_log::empty_log;
 use crate::store::{keyring, migration};
 use crate::types::clock::Timestamp;
 use crate::types::keyring::StoredKeyring;
@@ -22,6 +24,9 @@ use crate::types::keyring::StoredKeyring;
 const START_LOCK_LIMIT_MINUTES: u64 = 5;
 /// How often it looks meanwhile.
 const START_LOCK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long those who read are waited for, to remove what an earlier command has left behind.
+pub const LEFT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Opens the keyring of a database, and migrates it. An empty database gets a keyring, of the first of these keys.
 ///
@@ -75,14 +80,33 @@ pub fn open_stored(
     let Some(mut connection) = database.connect_read_only().map_err(unreadable)? else {
         return Ok(opened);
     };
-    if fits_values(&mut connection, &opened).map_err(unreadable)? {
-        return check_log_end(database, &mut connection, opened);
+    let sample = sample_values(&mut connection, &opened).map_err(unreadable)?;
+    // Where no value opens, all may be damaged, or be another deployment's. The log has keys of the same keyring.
+    let is_own = sample.opens_any
+        || sample.unreadable.is_empty()
+        || has_own_log(&mut connection, &opened).map_err(unreadable)?;
+    if !is_own {
+        return Err(Failure::configuration(format!(
+            "the keyring opens with the master key {}, but none of the values that were looked at opens with its data keys, and the audit \
+             log is not its own: the keyring and the values are not of one database; restore both from one backup",
+            slot.master_key_id
+        )));
     }
-    Err(Failure::configuration(format!(
-        "the keyring opens with the master key {}, but none of the values that were looked at opens with its data keys: the keyring and \
-         the values are not of one database; restore both from one backup",
-        slot.master_key_id
-    )))
+    let opened = check_log_end(database, &mut connection, opened)?;
+    for id in sample.unreadable {
+        tracing::warn!(
+            data_key = id.0,
+            "of the values that this data key has sealed, none that was looked at opens: they are damaged, and refused one by one; restore \
+             them from a backup, or give those credentials new values"
+        );
+    }
+    Ok(opened)
+}
+
+/// Whether somebody who had the keys of this keyring wrote the audit log.
+fn has_own_log(connection: &mut DatabaseConnection, opened: &Keyring) -> Result<bool, StoreError> {
+    let heads = list_heads(connection, &audit_signer(opened))?;
+    Ok(heads.iter().any(|head| head.is_authentic))
 }
 
 /// Looks whether the audit log ends where it ended.
@@ -110,6 +134,16 @@ fn check_log_end(
         "{told}; `credence audit verify` shows what there is to see; restore the database from a backup, or let it go on as it is with \
          `credence audit prune --damaged`"
     )))
+}
+
+/// Removes what a command has left in SQLite's write-ahead log that was killed before it emptied that.
+pub fn forget_old_copies(database: &Database, connection: &mut DatabaseConnection) {
+    if !empty_log(connection, LEFT_PATIENCE) {
+        tracing::warn!(
+            "{database}-wal could not be emptied, since somebody reads the database: it may hold copies of keys and values that are gone; \
+             run `credence keys status` later, which removes them"
+        );
+    }
 }
 
 /// Applies the migrations.

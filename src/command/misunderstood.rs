@@ -2,12 +2,16 @@
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use credence::crypto::master_key::holds_master_key;
 
 /// How long an option may be that is repeated, in bytes.
 const OPTION_LIMIT_BYTES: usize = 32;
 
 /// What is wrong with the line, when the library would repeat a part of it that is none of ours.
 pub fn misunderstood(error: &Error) -> Option<String> {
+    if holds_master_key(&error.to_string()) {
+        return Some(master_key_given(error));
+    }
     let told = match error.kind() {
         ErrorKind::UnknownArgument => unknown_argument(error),
         ErrorKind::InvalidSubcommand => {
@@ -25,6 +29,17 @@ pub fn misunderstood(error: &Error) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("{told}{usage}"))
+}
+
+/// Wherever it was given, it is not only the log that has it then.
+fn master_key_given(error: &Error) -> String {
+    let option = text(error, ContextKind::InvalidArg).filter(|option| !holds_master_key(option));
+    let option = option.map_or_else(String::new, |option| format!("{option}: "));
+    format!(
+        "{option}a master key itself was given, and is not repeated here: put it into a file that only its owner can read, and name that. \
+         The environment and the line of a command are for others to see: when this was not just tried out, replace the key \
+         (`credence keys --help`)"
+    )
 }
 
 fn unknown_argument(error: &Error) -> String {

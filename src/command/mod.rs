@@ -34,7 +34,7 @@ use crate::hardening::Inherited;
 pub use misunderstood::misunderstood;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 stopped by a second signal, or what was checked is not as it should be (check, audit \
-                          verify, audit prune, keys rotate); 64 usage; 69 the database or the server cannot be reached; 70 a fault of the program; 74 input or output; 75 another \
+                          verify, audit prune, keys rotate, keys drop-slot); 64 usage; 69 the database or the server cannot be reached; 70 a fault of the program; 74 input or output; 75 another \
                           server has the data directory; 78 configuration, keys or credentials; 126 and 127 the command \
                           to run cannot be executed, or there is none.\n\n\
                           An option can be set by the environment variable that stands behind it.";

@@ -14,6 +14,12 @@ use crate::types::keyring::MasterKeyId;
 const PREFIX: &str = "ck1_";
 const CHECKSUM_LENGTH_BYTES: usize = 4;
 
+/// Whether there may be a master key in a text: such a text is not repeated.
+#[must_use]
+pub fn holds_master_key(text: &str) -> bool {
+    text.contains(PREFIX)
+}
+
 /// What is wrong with a text that was to be a master key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MasterKeyProblem {

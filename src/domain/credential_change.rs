@@ -274,8 +274,7 @@ fn store_change(
         seal(keyring, value, after)?
     } else {
         let stored = credential::find_value(connection, before.id)?.ok_or(Error::Overtaken)?;
-        let opened = keyring.with_data_key(connection, stored.data_key)?;
-        let value = opened.open_value(&stored.sealed, stored.data_key, &binding(before))?;
+        let value = keyring.open_value(connection, before, &stored)?;
         seal(keyring, &value, after)?
     };
     match credential::update_credential(connection, before, after, &sealed).map_err(name_taken)? {

@@ -10,13 +10,12 @@ use crate::crypto::wrapping::WrappingKey;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::{Cause, StoreError};
 use crate::store::{credential, keyring};
-use crate::types::credential::Credential;
+use crate::types::credential::{Credential, StoredValue};
 use crate::types::id::Id;
 use crate::types::keyring::{KeyState, StoredKeyring};
-use crate::types::secret::DataKeyId;
+use crate::types::secret::{DataKeyId, SecretValue};
 
-/// How many values of a data key are tried at the start. Damaged rows keep nobody from the others: only when none at all opens are they not
-/// the values of this keyring.
+/// How many values of a data key are tried at the start: damaged rows keep nobody from the others.
 const SAMPLE_LIMIT_ROWS: i64 = 64;
 
 /// Reads the master keys anew from where they come from, and makes their wrapping keys; none when that fails.
@@ -114,7 +113,7 @@ impl LiveKeyring {
     ///
     /// # Errors
     /// Those of [`Self::refresh`].
-    pub(super) fn with_data_key(
+    fn with_data_key(
         &self,
         connection: &mut DatabaseConnection,
         id: DataKeyId,
@@ -124,6 +123,27 @@ impl LiveKeyring {
             return Ok(present);
         }
         self.refresh(connection, false)
+    }
+
+    /// Opens a value that this transaction has read.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`] when it was sealed anew after it was read, and the data key of before is gone; [`Error::Unreadable`] when it
+    /// does not open; otherwise those of [`Self::refresh`].
+    pub(super) fn open_value(
+        &self,
+        connection: &mut DatabaseConnection,
+        credential: &Credential,
+        stored: &StoredValue,
+    ) -> Result<SecretValue, Error> {
+        let keyring = self.with_data_key(connection, stored.data_key)?;
+        // PostgreSQL shows each statement what was committed before it: a rotation may have come to its end since the row was read.
+        if !keyring.has_value_key(stored.data_key)
+            && credential::find_value(connection, credential.id)?.as_ref() != Some(stored)
+        {
+            return Err(Error::Overtaken);
+        }
+        Ok(keyring.open_value(&stored.sealed, stored.data_key, &binding(credential))?)
     }
 
     /// Looks whether what was just written was sealed with the active data key. When another one has taken its place meanwhile, all of it
@@ -157,26 +177,35 @@ impl Domain {
     }
 }
 
-/// Whether values of this database open with its keyring: some of each data key are tried, as they are stored.
+/// What came of trying some values of each data key.
+#[derive(Debug, Default)]
+pub struct ValueSample {
+    /// Whether any value opened.
+    pub opens_any: bool,
+    /// The data keys of whose values none opened.
+    pub unreadable: Vec<DataKeyId>,
+}
+
+/// Tries some values of each data key, as they are stored.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
-pub fn fits_values(
+pub fn sample_values(
     connection: &mut DatabaseConnection,
     opened: &Keyring,
-) -> Result<bool, StoreError> {
-    let mut has_values = false;
+) -> Result<ValueSample, StoreError> {
+    let mut sample = ValueSample::default();
     for id in opened.value_key_ids() {
         let rows =
             credential::list_values(connection, id, Id::<Credential>::NIL, SAMPLE_LIMIT_ROWS)?;
-        has_values |= !rows.is_empty();
         let opens = rows.iter().any(|(credential, stored)| {
             let value = opened.open_value(&stored.sealed, stored.data_key, &binding(credential));
             value.is_ok()
         });
-        if opens {
-            return Ok(true);
+        sample.opens_any |= opens;
+        if !opens && !rows.is_empty() {
+            sample.unreadable.push(id);
         }
     }
-    Ok(!has_values)
+    Ok(sample)
 }

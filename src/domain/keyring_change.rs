@@ -1,6 +1,7 @@
 //! What the commands change in the keyring. Each change is one transaction, under the condition that nobody else has changed it meanwhile.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::command_log::CommandLog;
 use crate::crypto::keyring::KeyringError;
@@ -9,9 +10,13 @@ use crate::crypto::wrapping::WrappingKey;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
 use crate::store::keyring;
+use crate::store::write_ahead_log::empty_log;
 use crate::types::audit::AuditAction;
 use crate::types::clock::Clock;
 use crate::types::keyring::{MasterKeyId, SlotPurpose, StoredKeyring};
+
+/// How long those who read are waited for before it is said that copies of what is gone may be left.
+const FORGET_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the keyring was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +104,8 @@ pub struct KeyringEditor<'a> {
     pub clock: &'a Clock,
     /// Where each change is recorded.
     pub log: CommandLog,
+    /// Whether copies of what was dropped or destroyed may still stand in SQLite's write-ahead log, since others read the database.
+    pub leaves_copies: bool,
 }
 
 impl KeyringEditor<'_> {
@@ -171,8 +178,13 @@ impl KeyringEditor<'_> {
             change.drop_slot(id);
             Ok(format!("SLOT_DROPPED {id}"))
         })?;
-        keyring::forget_deleted(self.connection);
+        self.forget_copies();
         Ok(changed)
+    }
+
+    /// Removes the copies of what was dropped or destroyed, once that is committed.
+    pub(super) fn forget_copies(&mut self) {
+        self.leaves_copies = !empty_log(self.connection, FORGET_PATIENCE);
     }
 
     /// Makes a change, in one transaction, and records it: `make` returns what it is. Returns the keyring as it is then.

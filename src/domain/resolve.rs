@@ -6,7 +6,6 @@ use super::Domain;
 use super::audit::{Recorder, Subject};
 use super::caller::Caller;
 use super::credential::missing;
-use super::credential_change::binding;
 use super::error::{Denial, Error, Problem};
 use super::keyring::LiveKeyring;
 use super::limit::TooOften;
@@ -226,18 +225,17 @@ fn open(
             value: None,
         }));
     }
-    let keyring = keyring.with_data_key(connection, stored.data_key)?;
-    let opened = keyring.open_value(&stored.sealed, stored.data_key, &binding(&credential));
-    Ok(match opened {
-        Ok(value) => Ok(Resolved {
+    match keyring.open_value(connection, &credential, &stored) {
+        Ok(value) => Ok(Ok(Resolved {
             credential,
             value: Some(value),
-        }),
-        Err(error) => Err(Refusal {
-            error: error.into(),
+        })),
+        Err(error @ Error::Unreadable) => Ok(Err(Refusal {
+            error,
             credential: Some(credential),
-        }),
-    })
+        })),
+        Err(error) => Err(error),
+    }
 }
 
 fn record(recorder: &mut Recorder, resolved: &Resolved, consumer: Option<&Consumer>) {

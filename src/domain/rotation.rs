@@ -277,7 +277,7 @@ impl KeyringEditor<'_> {
             Ok(format!("KEY_DESTROYED {}", id.0))
         }))?;
         if is_destroyed {
-            keyring::forget_deleted(self.connection);
+            self.forget_copies();
         }
         Ok(is_destroyed)
     }

@@ -1,6 +1,5 @@
 //! The rows of the keyring.
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::connection::DatabaseConnection;
@@ -352,12 +351,4 @@ pub fn list_value_counts(
         .into_iter()
         .map(|(id, count)| (DataKeyId(id), count))
         .collect())
-}
-
-/// Takes the log of SQLite into the file, and empties it: rows that were deleted are overwritten in the file, and may stand in the log for
-/// longer. When others read at the moment, it is done by the next one.
-pub fn forget_deleted(connection: &mut DatabaseConnection) {
-    if let DatabaseConnection::Sqlite(sqlite) = connection {
-        let _taken_in = sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
-    }
 }

@@ -35,6 +35,7 @@ pub mod search;
 pub mod session;
 pub mod user;
 mod worker;
+pub mod write_ahead_log;
 mod writer;
 
 use std::sync::Arc;

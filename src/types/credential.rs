@@ -88,7 +88,7 @@ pub struct Credential {
 }
 
 /// A credential's value as it is stored, with all that it is bound to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredValue {
     /// The ciphertext.
     pub sealed: Sealed,

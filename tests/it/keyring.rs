@@ -542,6 +542,64 @@ async fn another_deployments_keyring_over_these_values_is_refused() {
     refused(&place, &[]);
 }
 
+/// The data keys that a server warns of at its start.
+fn warned_of(log: &Path) -> Vec<String> {
+    let log = std::fs::read_to_string(log).unwrap();
+    let warnings = log.lines().filter(|line| line.contains("WARN"));
+    let keys =
+        warnings.filter_map(|line| line.split_once("data_key=").map(|(_, key)| key.to_owned()));
+    keys.collect()
+}
+
+/// Values that are damaged are another thing than values of another deployment: the log tells.
+#[tokio::test]
+async fn a_data_key_whose_values_are_all_damaged_is_told_and_keeps_no_server_from_its_start() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let damaged = server.editor("alice").create("damaged").await;
+    server.end().await;
+    let damage = format!(
+        "UPDATE credentials SET sealed_value = {} WHERE name = 'damaged'",
+        database::bytes(&"43".repeat(80))
+    );
+    let mut connection = database::database(&data).connect().unwrap();
+    connection.batch_execute(&damage).unwrap();
+
+    // It is the only one that there is, and can be mended through the API.
+    let log = directory.path().join("alone.log");
+    let server = place.serve(std::fs::File::create(&log).unwrap().into(), &[]);
+    assert_eq!(warned_of(&log), ["1"]);
+    drop(server);
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let (alice, runtime) = (server.editor("alice"), server.runtime());
+    assert_eq!(
+        runtime.resolve(&damaged).await.codes(),
+        ["CREDENTIAL_UNREADABLE"]
+    );
+    let mend = json!({ "credentialId": damaged, "value": secret("mended") });
+    let mended = alice.mutate("updateCredential", mend).await;
+    assert_eq!(mended.user_errors(), Vec::<String>::new());
+    assert_eq!(
+        runtime.resolve(&damaged).await.field()["value"],
+        secret("mended")
+    );
+
+    // Each data key is judged for itself: the one that rotates has whole values, and the old one has none.
+    let whole = alice.create("whole").await;
+    server.end().await;
+    connection.batch_execute(&damage).unwrap();
+    let output = keys(&place, &["rotate", "--activate-after", "0s"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let log = directory.path().join("beside.log");
+    let server = place.serve(std::fs::File::create(&log).unwrap().into(), &[]);
+    assert_eq!(warned_of(&log), ["1"]);
+    let runtime = place.token("runtime", "runtime");
+    let resolved = ask(&server, &runtime, RESOLVE, json!({ "id": whole })).await;
+    assert_eq!(resolved["value"], secret("whole"));
+}
+
 #[tokio::test]
 async fn status_shows_the_slots_and_the_values_of_each_data_key() {
     let directory = TempDir::new().unwrap();

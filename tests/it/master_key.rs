@@ -1,15 +1,16 @@
 //! Where master keys come from: systemd, a file, a command, an environment variable.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::keys::new_key;
-use crate::support::process::{Place, ServerProcess, stderr};
+use crate::support::keys::{keys_refused, new_key};
+use crate::support::process::{Place, ServerProcess, credence, stderr, stdout};
 use crate::support::text;
+use crate::tool;
 
 /// A data directory of its own whose database is not there yet.
 struct Fresh {
@@ -217,4 +218,95 @@ fn a_mistyped_key_is_told_from_a_wrong_one_and_more_than_four_are_refused() {
     std::fs::write(&file, "\n \n").unwrap();
     let command = fresh.command(&["--master-key-file", text(&file)]);
     fresh.refused(command, 78, "has no master key in it");
+}
+
+/// Where its place is to be named, the log would have it.
+#[test]
+fn a_master_key_in_the_place_of_its_name_is_refused_and_not_repeated() {
+    let fresh = Fresh::new();
+    let (file, _) = new_key(fresh.path(), "file.key");
+    let key = std::fs::read_to_string(&file).unwrap();
+    let key = key.trim();
+    let printed = serde_json::json!(["/bin/echo", key]).to_string();
+    let two = format!("{},{key}", text(&file));
+    let by_option = [
+        vec!["--master-key-file", key],
+        vec!["--master-key-file", &two],
+        vec!["--master-key-variable", key],
+        vec!["--master-key-command", &printed],
+        vec!["--master-key-command", key],
+        vec![key],
+        vec!["--session-ttl", key],
+    ];
+    let by_variable = [
+        ("CREDENCE_MASTER_KEY_FILE", key),
+        ("CREDENCE_MASTER_KEY_VARIABLE", key),
+        ("CREDENCE_MASTER_KEY_COMMAND", &printed),
+    ];
+    let of_keys = [
+        vec!["add-slot", key],
+        vec!["promote", key],
+        vec!["drop-slot", key],
+        vec!["rotate", "--with-key-file", key],
+        vec!["rotate", "--activate-after", key],
+        vec!["status", key],
+        vec![key],
+    ];
+    let mut commands: Vec<Command> = by_option.iter().map(|words| fresh.command(words)).collect();
+    commands.extend(by_variable.iter().map(|(name, value)| {
+        let mut command = fresh.command(&[]);
+        command.env(name, value);
+        command
+    }));
+    let of_keys = of_keys
+        .iter()
+        .map(|words| [&["keys"], words.as_slice()].concat());
+    commands.extend(of_keys.map(|words| fresh.place.command(&words)));
+    let mut generate = credence(&["keys", "generate", key]);
+    // What it would make lies here.
+    generate.current_dir(fresh.path());
+    commands.push(generate);
+    for mut command in commands {
+        let output = command.output().unwrap();
+        let (told, shown) = (stderr(&output), stdout(&output));
+        assert_eq!(output.status.code(), Some(64), "{command:?}: {told}");
+        for part in [&key[4..], &key[4..24]] {
+            assert!(
+                !told.contains(part) && !shown.contains(part),
+                "{command:?}: {told}"
+            );
+        }
+        assert!(told.contains("not repeated here"), "{command:?}: {told}");
+    }
+    assert!(!fresh.path().join(key).exists());
+    // Nor does the help show what is set.
+    let mut command = fresh.place.command(&["serve", "--help"]);
+    command.env("CREDENCE_MASTER_KEY_FILE", key);
+    assert!(!stdout(&command.output().unwrap()).contains(&key[4..24]));
+}
+
+#[test]
+fn a_file_that_belongs_to_somebody_else_is_refused() {
+    if !tool::may_give_files_away() {
+        return;
+    }
+    let fresh = Fresh::new();
+    let (file, id) = new_key(fresh.path(), "file.key");
+    let give = |owner: u32| chown(&file, Some(owner), None).unwrap();
+    give(65_534);
+    let arguments = ["--master-key-file", text(&file)];
+    fresh.refused(fresh.command(&arguments), 78, "belongs to another user");
+    // Nor is it by a link of our own, nor added.
+    let link = fresh.path().join("link.key");
+    symlink(&file, &link).unwrap();
+    let by_link = fresh.command(&["--master-key-file", text(&link)]);
+    fresh.refused(by_link, 78, "belongs to another user");
+    give(0);
+    assert!(fresh.served_with(fresh.command(&arguments)).contains(&id));
+    give(65_534);
+    keys_refused(
+        &fresh.place,
+        &["add-slot", text(&file)],
+        "belongs to another user",
+    );
 }

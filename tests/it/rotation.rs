@@ -1,6 +1,7 @@
 //! Rotating data keys and master keys while servers run: no resolve fails, and nothing is left under the old key.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use credence::data_directory::write_secret_file;
+use credence::store::connection::DatabaseConnection;
 use credence::types::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -48,6 +50,40 @@ async fn a_server_meets_a_data_key_that_it_does_not_know_and_loads_it() {
     let destroyed = shown["dataKeys"].as_array().unwrap();
     let destroyed = destroyed.iter().filter(|key| key["state"] == "DESTROYED");
     assert_eq!(destroyed.count(), 3);
+}
+
+/// The normal way: nobody asks a server for anything that is sealed with the new key before it knows that.
+#[tokio::test]
+async fn every_instance_knows_a_new_data_key_before_it_seals_though_nothing_is_asked() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let place = database::place(&data);
+    let count = if database::is_postgres() { 2 } else { 1 };
+    let (servers, logs): (Vec<ServerProcess>, Vec<PathBuf>) = (0..count)
+        .map(|number| {
+            let log = directory.path().join(format!("{number}.log"));
+            let file = std::fs::File::create(&log).unwrap();
+            (place.serve(file.into(), &[]), log)
+        })
+        .unzip();
+    let mut rotating = rotation(&place, "7s");
+    let mut told = BufReader::new(rotating.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("seals from now on") {
+        line.clear();
+        assert_ne!(told.read_line(&mut line).unwrap(), 0, "it has ended");
+    }
+    for log in &logs {
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(
+            log.contains("the keyring was changed generation=2 active_data_key=1"),
+            "{log}"
+        );
+    }
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).unwrap();
+    assert!(rotating.wait().unwrap().success(), "{rest}");
+    drop(servers);
 }
 
 #[tokio::test]
@@ -290,14 +326,33 @@ impl Load {
     }
 }
 
-/// Starts a rotation, and kills it in the middle of what it does.
-fn kill_in_the_middle(place: &Place, arguments: &[&str], after: Duration) {
+/// How many values are left under a data key that retires; `None` while none does.
+fn left_to_seal(connection: &mut DatabaseConnection) -> Option<usize> {
+    let query = "SELECT CAST((SELECT count(*) FROM credentials WHERE data_key_id = data_keys.id) AS text) AS line
+                 FROM data_keys WHERE state = 'RETIRING'";
+    lines(connection, query)
+        .first()
+        .map(|count| count.parse().unwrap())
+}
+
+/// Starts a rotation, or one that goes on, and kills it when so many values are left that it is to seal anew.
+fn kill_when_left(place: &Place, arguments: &[&str], left: usize) {
     let words = [&["keys", "rotate", "--activate-after", "0s"], arguments].concat();
     let mut command = place.command(&words);
     let mut child: Child = command.stderr(Stdio::null()).spawn().unwrap();
-    thread::sleep(after);
+    let mut connection = database::database(&place.data).connect().unwrap();
+    while left_to_seal(&mut connection).is_none_or(|now| now > left) {
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended by itself");
+        thread::sleep(Duration::from_millis(2));
+    }
     child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(
+        child.wait().unwrap().signal(),
+        Some(9),
+        "it has ended by itself"
+    );
+    // What is to be shown is that the next one goes on in the middle.
+    assert!(left_to_seal(&mut connection).is_some_and(|now| 0 < now && now <= left));
 }
 
 /// Rotations of both kinds under load, with kills in between. Of SQLite there is one server, of PostgreSQL there are three.
@@ -346,13 +401,11 @@ async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_un
             let current = current.clone();
             move || {
                 let with = ["--master-key-file", text(&current)];
-                for kill in 0..kills {
-                    let millis = 30 + (kill * 97 + round * 31) % 400;
-                    kill_in_the_middle(
-                        &place,
-                        &with,
-                        Duration::from_millis(u64::try_from(millis).unwrap()),
-                    );
+                // At places all over the sweep, which are others in each round.
+                for kill in 1..=kills {
+                    let part = rows / kills;
+                    let offset = 160 + (kill * 2_749 + round * 4_001) % (part - 160);
+                    kill_when_left(&place, &with, rows - part * kill + offset);
                 }
                 change_keys(
                     &place,

@@ -43,6 +43,7 @@ mod copy;
 mod crash;
 #[path = "../it/credential.rs"]
 mod credential;
+mod destroyed;
 #[path = "../it/document.rs"]
 mod document;
 #[path = "../it/http.rs"]
@@ -87,6 +88,8 @@ mod requirement;
 mod resolve;
 #[path = "../it/rotation.rs"]
 mod rotation;
+#[path = "../it/rotation_kill.rs"]
+mod rotation_kill;
 #[path = "../it/run.rs"]
 mod run;
 #[path = "../it/run_start.rs"]

@@ -8,11 +8,13 @@ mod status;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use credence::config::key_file;
 use credence::crypto::wrapping::WrappingKey;
 use credence::domain::command_log::CommandLog;
 use credence::domain::keyring_change::{KeyringEditor, KeyringProblem};
 use credence::failure::{Failure, FailureKind};
-use credence::keyring_start::{keyring_failure, store_failure};
+use credence::keyring_start::{LEFT_PATIENCE, keyring_failure, store_failure};
+use credence::store::write_ahead_log::empty_log;
 use credence::types::clock::Clock;
 use credence::types::keyring::MasterKeyId;
 
@@ -49,6 +51,7 @@ pub enum KeysCommand {
     /// Make a master key, in a new file that only its owner can read
     Generate {
         /// The file: it must not exist
+        #[arg(value_parser = key_file())]
         file: PathBuf,
     },
     /// Show the master keys that open the keyring, the data keys, and how many values each has sealed
@@ -62,6 +65,7 @@ pub enum KeysCommand {
     /// Let another master key open the keyring: a new one, or a recovery key to be kept offline
     AddSlot {
         /// The file of the master key that is to be added
+        #[arg(value_parser = key_file())]
         file: PathBuf,
         /// It is kept offline, and no server is started with it while another one is there
         #[arg(long)]
@@ -110,26 +114,50 @@ fn parse_id(text: &str) -> Result<MasterKeyId, &'static str> {
         .ok_or("an ID has 16 hexadecimal digits: `credence keys status` shows those of all slots")
 }
 
+/// What a change of the keyring came to.
+struct Edited<T> {
+    outcome: T,
+    /// That copies of what is gone may be left in a file: to be told behind what was done.
+    left: Result<(), Failure>,
+}
+
 /// Changes the keyring.
 fn edit<T>(
     settings: &KeyringSettings,
     keys: &[WrappingKey],
     change: impl FnOnce(&mut KeyringEditor<'_>) -> Result<T, KeyringProblem>,
-) -> Result<T, Failure> {
+) -> Result<Edited<T>, Failure> {
     let mut place = settings.open()?;
+    // What an earlier command left that was killed. Where that cannot be done now, `keys status` says so.
+    empty_log(&mut place.connection, LEFT_PATIENCE);
     let clock = Clock::system();
     let mut editor = KeyringEditor {
         connection: &mut place.connection,
         keys,
         clock: &clock,
         log: CommandLog::new(&clock),
+        leaves_copies: false,
     };
-    change(&mut editor).map_err(|problem| match problem {
+    let changed = change(&mut editor);
+    let left = if editor.leaves_copies {
+        Err(Failure::new(
+            FailureKind::CheckFailed,
+            format!(
+                "copies of keys and values that are gone may still be in {}-wal, since somebody reads the database, such as `credence \
+                 backup` or `credence audit verify`: run `credence keys status` when they have ended, which removes them",
+                place.database
+            ),
+        ))
+    } else {
+        Ok(())
+    };
+    let outcome = changed.map_err(|problem| match problem {
         KeyringProblem::Keyring(error) => keyring_failure(&error),
         KeyringProblem::Store(error) => store_failure(&place.database, error),
         KeyringProblem::Overtaken => {
             Failure::new(FailureKind::DatabaseUnreachable, problem.to_string())
         }
         problem => Failure::configuration(problem.to_string()),
-    })
+    })?;
+    Ok(Edited { outcome, left })
 }

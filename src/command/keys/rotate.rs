@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use credence::config::key_file;
 use credence::domain::rotation::{Rotated, RotationProgress};
 use credence::failure::{Failure, FailureKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,7 +20,7 @@ const NAMED_LIMIT: usize = 10;
 #[derive(Args)]
 pub struct RotateArguments {
     /// The file of a master key that has a slot too, such as the recovery key: the new data key gets a copy for every slot
-    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    #[arg(long, value_name = "FILE", value_delimiter = ',', value_parser = key_file())]
     with_key_file: Vec<PathBuf>,
     /// How long the new data key is there before it is used, so that every server knows it by then: servers look every 5 seconds
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = humantime::parse_duration)]
@@ -64,7 +65,8 @@ pub fn run(arguments: &RotateArguments) -> Result<(), Failure> {
         editor.rotate(arguments.activate_after, is_served, &mut show)
     })?;
     bar.finish_and_clear();
-    report(&rotated)
+    report(&rotated.outcome)?;
+    rotated.left
 }
 
 fn report(rotated: &Rotated) -> Result<(), Failure> {

@@ -21,7 +21,8 @@ pub fn add(settings: &KeyringSettings, file: &Path, recovery: bool) -> Result<()
     };
     let stored = edit(settings, &settings.keys()?, |editor| {
         editor.add_slot(&key, purpose)
-    })?;
+    })?
+    .outcome;
     let next = if recovery {
         "Keep it offline. `credence keys rotate` wants it too, with --with-key-file: each new data key gets a copy for it.".to_owned()
     } else {
@@ -41,7 +42,7 @@ pub fn add(settings: &KeyringSettings, file: &Path, recovery: bool) -> Result<()
 
 /// Makes a master key the primary one.
 pub fn promote(settings: &KeyringSettings, id: MasterKeyId) -> Result<(), Failure> {
-    let stored = edit(settings, &settings.keys()?, |editor| editor.promote(id))?;
+    let stored = edit(settings, &settings.keys()?, |editor| editor.promote(id))?.outcome;
     let others = others(&stored);
     let next = if others.is_empty() {
         String::new()
@@ -58,7 +59,8 @@ pub fn promote(settings: &KeyringSettings, id: MasterKeyId) -> Result<(), Failur
 
 /// Takes a master key its slot.
 pub fn drop_slot(settings: &KeyringSettings, id: MasterKeyId) -> Result<(), Failure> {
-    let stored = edit(settings, &settings.keys()?, |editor| editor.drop_slot(id))?;
+    let dropped = edit(settings, &settings.keys()?, |editor| editor.drop_slot(id))?;
+    let stored = dropped.outcome;
     let others = others(&stored);
     let recovery = if others.is_empty() {
         "\nIt is the only one left: add a recovery key (`credence keys add-slot FILE --recovery`)."
@@ -71,7 +73,7 @@ pub fn drop_slot(settings: &KeyringSettings, id: MasterKeyId) -> Result<(), Fail
          It still opens backups that were made before. When somebody else may have had it, run `credence keys rotate` as well.",
         stored.primary
     ));
-    Ok(())
+    dropped.left
 }
 
 fn others(stored: &StoredKeyring) -> String {

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use credence::crypto::keyring::KeyPurpose;
 use credence::crypto::wrapping::WrappingKey;
 use credence::failure::Failure;
-use credence::keyring_start::{open_stored, store_failure};
+use credence::keyring_start::{LEFT_PATIENCE, open_stored, store_failure};
+use credence::store::connection::Database;
 use credence::store::keyring::list_value_counts;
+use credence::store::write_ahead_log::empty_log;
 use credence::types::keyring::{KeyState, SlotPurpose, StoredKeyring};
 use serde_json::{Value, json};
 
@@ -18,7 +20,12 @@ pub fn run(settings: &KeyringSettings, as_json: bool) -> Result<(), Failure> {
     let mut place = settings.open()?;
     let counts = list_value_counts(&mut place.connection)
         .map_err(|error| store_failure(&place.database, error))?;
+    // On PostgreSQL there is no file of ours that could be emptied.
+    let copies_are_gone = matches!(place.database, Database::Sqlite(_))
+        .then(|| empty_log(&mut place.connection, LEFT_PATIENCE));
     let status = Status {
+        copies_are_gone,
+        database: &place.database,
         opens: opens(settings, &place.database, &place.stored)?,
         values: place
             .stored
@@ -41,7 +48,7 @@ pub fn run(settings: &KeyringSettings, as_json: bool) -> Result<(), Failure> {
 /// The IDs of the master keys that were given, when they open the keyring; none when none was given.
 fn opens(
     settings: &KeyringSettings,
-    database: &credence::store::connection::Database,
+    database: &Database,
     stored: &StoredKeyring,
 ) -> Result<Vec<String>, Failure> {
     let Some(source) = settings.find_source() else {
@@ -61,6 +68,9 @@ struct Status<'a> {
     /// How many values each data key has sealed, in the order of the keys.
     values: Vec<i64>,
     opens: Vec<String>,
+    /// Whether what was dropped and destroyed is in no file any more; `None` where this cannot be known.
+    copies_are_gone: Option<bool>,
+    database: &'a Database,
 }
 
 impl Status<'_> {
@@ -130,6 +140,13 @@ impl Status<'_> {
                 "There is no recovery key: `credence keys --help` says how to add one.\n",
             );
         }
+        if self.copies_are_gone == Some(false) {
+            let _written = writeln!(
+                text,
+                "{}-wal may still hold copies of keys and values that are gone: somebody reads the database. Run this again when they have ended.",
+                self.database
+            );
+        }
         text
     }
 
@@ -169,6 +186,7 @@ impl Status<'_> {
             "generation": stored.generation,
             "isChecked": !self.opens.is_empty(),
             "valuesUnderOldKeys": self.left(),
+            "oldCopiesAreGone": self.copies_are_gone,
             "masterKeys": slots,
             "dataKeys": keys,
         })
