@@ -1,6 +1,9 @@
 //! Values that are sealed anew with the active data key, a few at a time: by the command that rotates, and by a server beside it.
 
 use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::time::sleep;
 
 use super::Domain;
 use super::credential_change::binding;
@@ -17,6 +20,10 @@ use crate::types::secret::DataKeyId;
 
 /// How many values a server seals anew in one job: what is written beside it waits for no more than that.
 const SERVER_BATCH_LIMIT_ROWS: i64 = 16;
+/// How many times as long as a job took a server rests before the next one. What is sealed anew fills the write-ahead log several times as
+/// fast as resolves do, and each time that it is full, everybody waits until it is taken into the file: without a rest, more than one
+/// resolve in a hundred did.
+const SERVER_RESTS: u32 = 2;
 
 /// Some values that a key has sealed, and the same ones sealed anew.
 ///
@@ -100,6 +107,7 @@ impl Domain {
     pub async fn reseal_values(&self) -> Result<(), Error> {
         let mut after = Id::NIL;
         loop {
+            let began_at = Instant::now();
             let live = Arc::clone(&self.keyring);
             let next = self
                 .store
@@ -118,6 +126,7 @@ impl Domain {
                 Ok(()) | Err(Error::Overtaken) => {}
                 Err(error) => return Err(error),
             }
+            sleep(began_at.elapsed().saturating_mul(SERVER_RESTS)).await;
         }
     }
 }

@@ -20,6 +20,7 @@ use super::job::{End, Job, WaitingJob, Written};
 use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
 use super::worker::{Turn, Workers};
+use super::write_ahead_log::{CommitCount, LogKeeper};
 use crate::metrics::Metrics;
 use crate::types::audit::Signer;
 use crate::types::change::Told;
@@ -57,6 +58,7 @@ pub struct WriterThreads {
     count: usize,
     queue: Sender<Message>,
     listener: Option<Listener>,
+    log_keeper: Option<LogKeeper>,
 }
 
 impl WriterThreads {
@@ -67,6 +69,9 @@ impl WriterThreads {
             let _stopping = self.queue.send_timeout(Message::Stop, END_LIMIT);
         }
         self.workers.wait(END_LIMIT);
+        if let Some(log_keeper) = self.log_keeper {
+            log_keeper.stop();
+        }
         if let Some(listener) = self.listener {
             listener.stop();
         }
@@ -86,15 +91,16 @@ impl Writer {
     ) -> Result<(Self, WriterThreads), StoreError> {
         let (queue, messages) = crossbeam_channel::bounded(QUEUE_LIMIT_JOBS);
         let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
-        let (count, listener) = match database {
-            Database::Sqlite(_) => (1, None),
-            Database::Postgres(url) => {
-                let listener = Listener::start(url, changes.clone(), availability)?;
-                (POSTGRES_WRITERS, Some(listener))
-            }
-        };
         // What keeps the writers from working is found now, and not by the first job.
         drop(database.connect()?);
+        let (count, listener, log_keeper) = match database {
+            Database::Sqlite(_) => (1, None, Some(LogKeeper::start(database)?)),
+            Database::Postgres(url) => {
+                let listener = Listener::start(url, changes.clone(), availability)?;
+                (POSTGRES_WRITERS, Some(listener), None)
+            }
+        };
+        let (log_keeper, commits) = log_keeper.unzip();
         let writing = Writing {
             database: database.clone(),
             messages,
@@ -103,6 +109,7 @@ impl Writer {
             listener: listener.as_ref().map(Listener::handle),
             signer: Arc::clone(signer),
             metrics: Arc::clone(metrics),
+            commits,
         };
         // A commit may hang while all else goes on, when it waits for a standby: other connections are not left for that.
         let workers = Workers::start(
@@ -116,6 +123,7 @@ impl Writer {
             count,
             queue: queue.clone(),
             listener,
+            log_keeper,
         };
         let writer = Self {
             queue,
@@ -177,6 +185,8 @@ struct Writing {
     listener: Option<ListenerHandle>,
     signer: Signer,
     metrics: Arc<Metrics>,
+    /// On SQLite.
+    commits: Option<CommitCount>,
 }
 
 impl Writing {
@@ -228,6 +238,9 @@ impl Writing {
             End::Settled | End::SettledAndTold => {
                 let metrics = &self.metrics.database;
                 metrics.observe_commit(batch.len(), began_at.elapsed());
+                if let Some(commits) = &self.commits {
+                    commits.note();
+                }
             }
             // It was undone since nobody waits for it any more.
             End::Lost if batch.iter().all(|job| !job.is_awaited()) => {}

@@ -49,9 +49,9 @@ impl Cluster {
 
     pub fn write_settings(&self, settings: &[&str]) {
         let directory = self.directory.display();
-        // The tests kill processes, not machines: what the kernel has, it writes.
+        // The tests kill processes, not machines: what the kernel has, it writes. What a server does for the time after, it need not do.
         let fixed = format!(
-            "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{directory}'\nfsync = off\nmax_connections = 400\n",
+            "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{directory}'\nfsync = off\nfull_page_writes = off\nautovacuum = off\nmax_connections = 400\n",
             self.port
         );
         let text = fixed + &settings.join("\n");
