@@ -229,6 +229,7 @@ impl Writing {
                 let metrics = &self.metrics.database;
                 metrics.observe_commit(batch.len(), began_at.elapsed());
             }
+            End::Undone => {}
             // It was undone since nobody waits for it any more.
             End::Lost if batch.iter().all(|job| !job.is_awaited()) => {}
             End::NotCommitted(_) | End::Lost => self.metrics.database.count_failed_commit(),
