@@ -25,7 +25,7 @@ use crate::http::public_url::PublicUrls;
 use crate::http::{self, Endpoint, Visitors, connection};
 use crate::issuer;
 use crate::keyring_start::{forget_old_copies, open_keyring, store_failure};
-use crate::listening::{check_address, listen, warn_of_public_urls};
+use crate::listening::{check_address, front, listen, warn_of_public_urls};
 use crate::local_mode;
 use crate::master_key_source::MasterKeySource;
 use crate::provider;
@@ -137,7 +137,7 @@ impl App {
         let public_url = public.origin().map(str::to_owned);
         let visitors = Visitors {
             cross_origin: CrossOrigin::new(settings.cors_origin.clone()),
-            has_metrics: telemetry.is_beside_api(address),
+            has_metrics: telemetry.is_beside_api(address, front(settings)),
             peers: known_peers(settings),
             provider: oidc_provider,
             browsers: Browsers::new(public),
@@ -239,10 +239,7 @@ fn lock_data_directory(
 /// Where requests come from. Behind a proxy that nobody named, all of them come from one address, and one client would use up what all
 /// may do: there, nobody is limited.
 fn known_peers(settings: &ServeSettings) -> Peers {
-    let peers = Peers::new(
-        settings.limits.trusted_proxy.clone(),
-        settings.behind_tls_proxy,
-    );
+    let peers = Peers::new(settings.limits.trusted_proxy.clone(), front(settings));
     if peers.are_hidden() {
         tracing::warn!(
             "from where tokens come is not known, so that those which are not valid are not limited: name the proxies with --trusted-proxy, such as 10.0.0.0/8"

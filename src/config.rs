@@ -196,7 +196,7 @@ pub struct ServeSettings {
     /// Where the master key is.
     #[command(flatten)]
     pub master_key: MasterKeySettings,
-    /// Listen at an address that other machines reach without TLS: a proxy in front terminates it
+    /// Listen at an address that other machines reach without TLS: a proxy in front terminates it. /metrics is at --metrics-listen alone then
     #[arg(
         long,
         env = "CREDENCE_BEHIND_TLS_PROXY",

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::process::geteuid;
+use rustix::process::{Gid, getegid, geteuid, getgroups};
 use zeroize::Zeroizing;
 
 use crate::crypto::master_key::MasterKey;
@@ -138,12 +138,6 @@ impl DataDirectory {
             Err(error) => Err(Failure::file(&path, "locked", &error.into())),
         }
     }
-
-    /// Whether a server has it now, as far as can be found out.
-    #[must_use]
-    pub fn is_locked(&self) -> bool {
-        self.lock().is_err()
-    }
 }
 
 /// The lock on a data directory, held as long as this lives.
@@ -159,7 +153,8 @@ impl Drop for DataDirectoryLock {
     }
 }
 
-/// Reads a file with a secret key in it. Nobody else may be able to read it: what systemd hands on is in memory, and for the service alone,
+/// Reads a file with a secret key in it. Nobody else may be able to read it, unless it is root's, who gave it to a group of this process:
+/// so orchestrators hand secrets to a container that runs as another user. What systemd hands on is in memory, and for the service alone,
 /// whatever its mode says, which shows the mask of an access control list there.
 ///
 /// # Errors
@@ -172,20 +167,57 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let metadata = file
         .metadata()
         .map_err(|error| Failure::file(path, "read", &error))?;
-    let owner = metadata.uid();
-    if owner != 0 && owner != geteuid().as_raw() {
-        return Err(Failure::configuration(format!(
-            "{} belongs to another user: only this server's user or root may own a secret key",
-            path.display()
-        )));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        return Err(Failure::configuration(format!(
-            "{} can be read by others: run `chmod 600` on it",
-            path.display()
-        )));
-    }
+    let access = Access {
+        owner: metadata.uid(),
+        group: metadata.gid(),
+        mode: metadata.mode(),
+    };
+    let refused = access.refused_for(&Reader::present());
+    refused.map_or(Ok(()), |why| {
+        Err(Failure::configuration(format!("{} {why}", path.display())))
+    })?;
     read_all(path, file, KEY_FILE_LIMIT_BYTES)
+}
+
+/// Who may do what with a file.
+#[derive(Clone, Copy)]
+struct Access {
+    owner: u32,
+    group: u32,
+    mode: u32,
+}
+
+/// The user and the groups of a process.
+struct Reader {
+    user: u32,
+    groups: Vec<u32>,
+}
+
+impl Reader {
+    fn present() -> Self {
+        let groups = getgroups().unwrap_or_default();
+        let groups = groups.into_iter().chain([getegid()]);
+        Self {
+            user: geteuid().as_raw(),
+            groups: groups.map(Gid::as_raw).collect(),
+        }
+    }
+}
+
+impl Access {
+    /// Why a file with these rights keeps no secret of a process; `None` when it does.
+    fn refused_for(self, reader: &Reader) -> Option<&'static str> {
+        let Self { owner, group, mode } = self;
+        if owner != 0 && owner != reader.user {
+            return Some(
+                "belongs to another user: only this server's user or root may own a secret key",
+            );
+        }
+        // Root needs no group to read what is root's own.
+        let is_handed_on = owner == 0 && reader.user != 0 && reader.groups.contains(&group);
+        let of_others = if is_handed_on { 0o037 } else { 0o077 };
+        (mode & of_others != 0).then_some("can be read by others: run `chmod 600` on it")
+    }
 }
 
 fn is_handed_on_by_systemd(path: &Path) -> bool {
@@ -322,4 +354,43 @@ fn read_all(path: &Path, file: File, limit_bytes: u64) -> Result<Zeroizing<Vec<u
         .read_to_end(&mut content)
         .map_err(|error| Failure::file(path, "read", &error))?;
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_its_owners_or_roots_who_gave_it_to_a_group_of_this_process() {
+        const OWN: u32 = 65_532;
+        let reader = |user: u32| Reader {
+            user,
+            groups: vec![OWN, 2_000],
+        };
+        for (user, owner, group, mode, is_kept) in [
+            (OWN, OWN, OWN, 0o600, true),
+            (OWN, OWN, OWN, 0o400, true),
+            (OWN, 0, 0, 0o400, true),
+            // As a volume of secrets is handed to a container.
+            (OWN, 0, 2_000, 0o440, true),
+            (OWN, 0, OWN, 0o640, true),
+            (OWN, 0, 2_001, 0o440, false),
+            (OWN, 0, 2_000, 0o460, false),
+            (OWN, 0, 2_000, 0o450, false),
+            (OWN, 0, 2_000, 0o444, false),
+            (OWN, OWN, 2_000, 0o440, false),
+            (OWN, 1_000, 2_000, 0o440, false),
+            (OWN, 1_000, OWN, 0o400, false),
+            (0, 0, 2_000, 0o440, false),
+            (0, 0, 0, 0o600, true),
+        ] {
+            let access = Access { owner, group, mode };
+            let refused = access.refused_for(&reader(user));
+            assert_eq!(
+                refused.is_none(),
+                is_kept,
+                "{user} {owner}:{group} {mode:o}"
+            );
+        }
+    }
 }

@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::ServeSettings;
 use crate::failure::{Failure, FailureKind};
+use crate::http::peer::Front;
 use crate::http::public_url::{PublicUrl, PublicUrls};
 
 /// How many connections the kernel keeps until they are accepted, if its own limit is not lower. With the usual 128 a burst leaves
@@ -41,6 +42,21 @@ pub fn check_address(settings: &ServeSettings, is_local: bool) -> Result<(), Fai
         "{listen} is reached by other machines, and tokens and values must not travel in plain: give the server a certificate with \
          --tls-cert and --tls-key, or put a proxy that terminates TLS in front and say so with --behind-tls-proxy"
     )))
+}
+
+/// What is in front of the server, as far as its settings tell: who reaches it over https though it speaks plain HTTP comes by a proxy.
+#[must_use]
+pub fn front(settings: &ServeSettings) -> Front {
+    let public_url = settings.sign_in.public_url.as_ref();
+    let is_https = public_url.is_some_and(PublicUrl::is_https);
+    let is_terminated = is_https && settings.tls.files().is_none();
+    if settings.behind_tls_proxy {
+        Front::ProxyOnly
+    } else if is_terminated || !settings.limits.trusted_proxy.is_empty() {
+        Front::Proxy
+    } else {
+        Front::Nothing
+    }
 }
 
 /// Says what cannot be known without `--public-url`.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::config::{OtlpEndpoint, TelemetrySettings};
 use crate::domain::Domain;
 use crate::failure::Failure;
+use crate::http::peer::Front;
 use crate::http::{self, connection};
 use crate::listening::listen;
 use crate::metrics::Metrics;
@@ -62,10 +63,17 @@ impl Telemetry {
         listener.local_addr().ok()
     }
 
-    /// Whether metrics are at the server's own address, for this machine.
+    /// Whether metrics are at the server's own address, for this machine. A proxy of this machine may say nothing of itself, so that who comes
+    /// through it looks like one of the machine's own programs: where there may be one, they are not there.
     #[must_use]
-    pub const fn is_beside_api(&self, listen: SocketAddr) -> bool {
-        self.listener.is_none() && listen.ip().is_loopback()
+    pub fn is_beside_api(&self, listen: SocketAddr, front: Front) -> bool {
+        let would_be = self.listener.is_none() && listen.ip().is_loopback();
+        if would_be && front != Front::Nothing {
+            tracing::info!(
+                "there are no metrics, since a proxy could lead anybody to them: give them an address of their own with --metrics-listen, such as 127.0.0.1:9464"
+            );
+        }
+        would_be && front == Front::Nothing
     }
 
     /// Traces; `None` without a place that they are sent to.

@@ -14,7 +14,7 @@ use crate::http::connection;
 const USE_COUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is looked whether the keyring was changed.
 const KEYRING_INTERVAL: Duration = Duration::from_secs(5);
-/// How often it is forgotten who is far from every limit.
+/// How often it is forgotten who is far from every limit, and which tokens have expired.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Counts what was resolved into the references, until the server stops. What is not counted by then is counted after the next start.
@@ -61,7 +61,7 @@ pub async fn follow_keyring(domain: Arc<Domain>, mut stop: watch::Receiver<bool>
     }
 }
 
-/// Forgets who is far from every limit, until the server stops.
+/// Forgets who is far from every limit, and which tokens have expired, until the server stops.
 pub async fn sweep_limits(domain: Arc<Domain>, mut stop: watch::Receiver<bool>) {
     let sweeping = async {
         loop {

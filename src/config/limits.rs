@@ -24,8 +24,8 @@ pub struct LimitSettings {
     )]
     pub resolve_rate: Option<Rate>,
     /// The proxies in front, as addresses or networks; several are given with commas, or by several options. Who comes through them is the
-    /// last address in X-Forwarded-For that is none of theirs. When 20 tokens or codes that are not valid came from one address within a
-    /// minute, the next ones are refused unseen
+    /// last address in X-Forwarded-For that is none of theirs. When 20 tokens, codes or sessions that are not valid came from one address
+    /// within a minute, the next ones are refused unseen. There is no /metrics beside the API then: a proxy could lead anybody to it
     #[arg(
         long,
         env = "CREDENCE_TRUSTED_PROXY",

@@ -14,7 +14,7 @@ use super::parse_address;
 #[command(next_help_heading = "Metrics and traces")]
 pub struct TelemetrySettings {
     /// The address at which /metrics is, with /healthz and /readyz, in plain HTTP: there is no value, name or ID in them. Without it, a
-    /// server that listens on loopback answers /metrics for this machine, and another one does not
+    /// server that listens on loopback, and was told of no proxy, answers /metrics for this machine, and another one does not
     #[arg(
         long,
         env = "CREDENCE_METRICS_LISTEN",

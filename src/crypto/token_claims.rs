@@ -25,7 +25,15 @@ pub(super) struct Claims {
     pub email: Option<String>,
     pub client_id: Option<String>,
     pub azp: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     pub credential_ids: Option<Vec<String>>,
+}
+
+/// A claim whose absence allows more than any value does: null is not its absence.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The `aud` claim: one text, or a list of them.
@@ -52,16 +60,18 @@ pub(super) struct NumericDate(pub i64);
 impl<'de> Deserialize<'de> for NumericDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = serde_json::Number::deserialize(deserializer)?;
-        let text = number.to_string();
-        let whole = text.split('.').next().unwrap_or_default();
-        let seconds: i64 = whole
-            .parse()
-            .map_err(|_malformed| D::Error::custom("no number of seconds"))?;
-        if seconds < 0 {
-            return Err(D::Error::custom("a time before 1970"));
-        }
+        let seconds = number.as_i64().or_else(|| whole_seconds(number.as_f64()?));
+        let seconds = seconds.filter(|seconds| *seconds >= 0);
+        let seconds = seconds.ok_or_else(|| D::Error::custom("no time after 1970"))?;
         Ok(Self(seconds))
     }
+}
+
+/// The whole seconds of a number that is not negative; `None` for more than there can be.
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    // Written with all its digits, and never with an exponent.
+    let whole = seconds.trunc().to_string();
+    whole.parse().ok().filter(|_| seconds >= 0.0)
 }
 
 /// The claims of a token whose signature was verified, as JSON.

@@ -29,8 +29,10 @@ pub enum AuthenticationError {
     Token(TokenProblem),
     /// The token is of a user who was removed after it was issued.
     RemovedUser,
-    /// There is no such session, or it has ended.
+    /// There is no such session, or it ended a while ago.
     Session,
+    /// The session was there a while ago, and has ended.
+    SessionEnded,
     /// There is no such one-time code, or it was used, or has ended.
     Code,
     /// The provider's ID token is good, and its claims allow nothing.
@@ -53,10 +55,10 @@ impl AuthenticationError {
     /// Whether what was shown is nothing that anybody gave out, or no longer: it could be made up.
     pub(super) const fn is_refusal(&self) -> bool {
         match self {
-            Self::Token(_) | Self::Code => true,
-            // A removed user is who they say, and so is one whose session ended. The others were not looked at, or nobody knows.
-            Self::Session
-            | Self::RemovedUser
+            // The token of a removed user is worth no more than one that has expired.
+            Self::Token(_) | Self::Code | Self::Session | Self::RemovedUser => true,
+            // Whose session has just ended shows no more of it. The others were not looked at, or nobody knows.
+            Self::SessionEnded
             | Self::NoRights
             | Self::TooOften(_)
             | Self::KeysUnavailable

@@ -18,12 +18,14 @@ pub mod error;
 pub mod issuer_keys;
 pub mod keyring;
 pub mod keyring_change;
+pub mod known_session;
 pub mod limit;
 pub mod node;
 pub mod observation;
 pub mod page;
 pub mod proof;
 pub mod provider;
+pub mod readiness;
 pub mod reference;
 pub mod reference_use;
 pub mod refusal;
@@ -42,9 +44,11 @@ use authentication::KnownUsers;
 use caller::Caller;
 use error::Error;
 use keyring::LiveKeyring;
+use known_session::KnownSessions;
 use limit::{Limiter, Rate};
 use observation::ValueCounts;
 use proof::Proofs;
+use readiness::Readiness;
 use refusal::Refusals;
 use resolve::ClientKey;
 use session::SignIn;
@@ -76,8 +80,10 @@ pub struct Domain {
     // How long after a user was removed the tokens issued to them are still refused, in seconds: the issuer's clock may be behind.
     removal_leeway_seconds: i64,
     known_users: KnownUsers,
+    known_sessions: KnownSessions,
     refusals: Refusals,
     proofs: Proofs,
+    readiness: Readiness,
     // Resolves of each client, when these are limited.
     resolves: Option<Limiter<ClientKey>>,
     metrics: Arc<Metrics>,
@@ -107,10 +113,12 @@ impl Domain {
             sign_in,
             ids: IdSource::new(clock.clone()),
             proofs: Proofs::new(&clock),
+            readiness: Readiness::default(),
             resolves: None,
             clock,
             removal_leeway_seconds,
             known_users: KnownUsers::default(),
+            known_sessions: KnownSessions::default(),
         }
     }
 
@@ -121,9 +129,10 @@ impl Domain {
         self
     }
 
-    /// Forgets who is as far from every limit as those are that never came.
+    /// Forgets who is as far from every limit as those are that never came, and the tokens that have expired.
     pub fn sweep_limits(&self) {
         self.proofs.sweep();
+        self.tokens.sweep(self.clock.now());
         if let Some(resolves) = &self.resolves {
             resolves.sweep();
         }
@@ -144,11 +153,6 @@ impl Domain {
     #[must_use]
     pub fn next_request_id(&self) -> Id<Request> {
         self.ids.next()
-    }
-
-    /// Whether requests can be answered: there are keys for their tokens, and the database can be read and written.
-    pub async fn is_ready(&self) -> bool {
-        self.has_issuer_keys() && self.store.is_usable().await
     }
 
     /// Makes a change in one transaction, unless the caller's user was removed. Where somebody else's change came between its

@@ -15,6 +15,17 @@ const REFUSED_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(20) {
     None => NonZeroU32::MIN,
 };
 
+/// What somebody shows.
+#[derive(Clone, Copy)]
+pub enum Shown<'a> {
+    /// A token.
+    Token(&'a str),
+    /// The ID of a session.
+    Session(&'a str),
+    /// Something that is good once.
+    Code,
+}
+
 /// Who showed what was not good.
 pub(super) struct Proofs {
     refused: Limiter<Peer>,
@@ -33,28 +44,35 @@ impl Proofs {
 }
 
 impl Domain {
-    /// Lets a peer show something: a token, or, without one, something else. Nobody looks at it when the peer has shown too much by now that
-    /// was not good, unless the token is known to be good. `None` is a peer of whom nothing is known.
+    /// Lets a peer show something. Nobody looks at it when the peer has shown too much by now that was not good, unless it is known to be good.
+    /// `None` is a peer of whom nothing is known.
     ///
     /// # Errors
-    /// [`AuthenticationError::TooOften`], and what `shown` ends with.
+    /// [`AuthenticationError::TooOften`], and what `look` ends with.
     pub async fn let_show<T>(
         &self,
         peer: Option<Peer>,
-        token: Option<&str>,
-        shown: impl Future<Output = Result<T, AuthenticationError>>,
+        shown: Shown<'_>,
+        look: impl Future<Output = Result<T, AuthenticationError>>,
     ) -> Result<T, AuthenticationError> {
-        let now = self.clock.now();
         if let Err(too_often) = self.admit_peer(peer)
-            && !token.is_some_and(|token| self.tokens.knows(token, now))
+            && !self.is_known(shown)
         {
             return Err(too_often);
         }
-        let outcome = shown.await;
+        let outcome = look.await;
         if outcome.as_ref().is_err_and(AuthenticationError::is_refusal) {
             self.count_refused(peer);
         }
         outcome
+    }
+
+    fn is_known(&self, shown: Shown<'_>) -> bool {
+        match shown {
+            Shown::Token(token) => self.tokens.knows(token, self.clock.now()),
+            Shown::Session(session_id) => self.known_sessions.knows(session_id),
+            Shown::Code => false,
+        }
     }
 
     /// Lets pass a peer that has not shown too much that was not good.

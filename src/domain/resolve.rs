@@ -102,9 +102,9 @@ impl Domain {
     }
 
     async fn resolve(&self, caller: &Caller, request: ResolveRequest) -> Result<Resolved, Error> {
-        self.limit_resolves(caller)?;
         // What is refused here is recorded with what was asked for.
         let allowed = caller.check_resolving();
+        self.limit_resolves(caller, allowed.is_ok())?;
         let consumer = Consumer::parse(
             request.consumer_kind,
             &request.consumer_external_id,
@@ -144,19 +144,23 @@ impl Domain {
         outcome.await?
     }
 
-    /// Lets pass a client that asks no more often than it may. Each time counts, however it ends; what is refused here is counted only.
-    fn limit_resolves(&self, caller: &Caller) -> Result<(), Error> {
+    /// Lets pass a client that asks no more often than it may. Each time counts, however it ends; what is refused here is counted only. Who
+    /// may not resolve takes nothing from who may.
+    fn limit_resolves(&self, caller: &Caller, may_resolve: bool) -> Result<(), Error> {
         let Some(resolves) = &self.resolves else {
             return Ok(());
         };
-        resolves
-            .take(caller.client_key())
-            .map_err(|TooOften(wait)| {
-                let error = Error::RateLimited(wait);
-                self.refusals
-                    .note_resolve(&caller.user.key, error.audit_reason());
-                error
-            })
+        let key = if may_resolve {
+            caller.client_key()
+        } else {
+            caller.refused_key()
+        };
+        resolves.take(key).map_err(|TooOften(wait)| {
+            let error = Error::RateLimited(wait);
+            self.refusals
+                .note_resolve(&caller.user.key, error.audit_reason());
+            error
+        })
     }
 }
 
@@ -171,6 +175,13 @@ impl Caller {
             Some(client) => hmac_sha256(b"client", &[client.as_bytes()]),
             None => hmac_sha256(b"user", &[key.issuer.as_bytes(), key.subject.as_bytes()]),
         }
+    }
+
+    /// One who may not resolve, by whatever program they came.
+    fn refused_key(&self) -> ClientKey {
+        let key = &self.user.key;
+        let user = [key.issuer.as_bytes(), key.subject.as_bytes()];
+        hmac_sha256(b"refused", &user)
     }
 
     /// Lets pass whose token may resolve at all.

@@ -114,21 +114,21 @@ impl Domain {
     /// Finds out who a session speaks for.
     ///
     /// # Errors
-    /// [`AuthenticationError::Session`] for one that is unknown or has ended, or was made of what is no longer accepted.
+    /// [`AuthenticationError::Session`] or [`AuthenticationError::SessionEnded`] for one that is unknown or has ended, or was made of what is no
+    /// longer accepted.
     pub async fn authenticate_session(
         &self,
         session_id: &str,
         request_id: Id<Request>,
     ) -> Result<Caller, AuthenticationError> {
-        let unknown = AuthenticationError::Session;
-        let id_hash = hash_secret(session_id).ok_or(unknown.clone())?;
+        let id_hash = hash_secret(session_id).ok_or(AuthenticationError::Session)?;
         // Asked for each time, so that one who signed out on any instance is signed out on all. It goes with its user.
         let found = self
             .store
             .read(move |connection| session::find_session(connection, id_hash))
             .await
             .map_err(failed)?;
-        let (found, user, mac) = found.ok_or(unknown.clone())?;
+        let (found, user, mac) = found.ok_or_else(|| self.known_sessions.remove(id_hash))?;
         let now = self.clock.now();
         let expected_mac = self.keyring.present().session_key().session_mac(&found);
         // One that was made when sessions lasted longer ends as if it were made now.
@@ -137,8 +137,9 @@ impl Domain {
             && is_authentic(mac, expected_mac)
             && self.is_accepted(found.authenticator, now).await?;
         if !is_good {
-            return Err(unknown);
+            return Err(self.known_sessions.remove(id_hash));
         }
+        self.known_sessions.insert(id_hash);
         Ok(Caller {
             user: Arc::new(user),
             scopes: found.scopes,
@@ -153,23 +154,26 @@ impl Domain {
         })
     }
 
-    /// Ends a session, on every instance. One that there is not is no error.
+    /// Ends a session, on every instance.
     ///
     /// # Errors
-    /// An [`Error`] when the database cannot be written.
-    pub async fn sign_out(&self, session_id: &str) -> Result<(), Error> {
-        match hash_secret(session_id) {
-            Some(id_hash) => self.end_session(id_hash).await,
-            None => Ok(()),
+    /// [`AuthenticationError::Session`] or [`AuthenticationError::SessionEnded`] for one that there is not, and one of the others when the
+    /// database cannot be written.
+    pub async fn sign_out(&self, session_id: &str) -> Result<(), AuthenticationError> {
+        let id_hash = hash_secret(session_id).ok_or(AuthenticationError::Session)?;
+        match self.end_session(id_hash).await? {
+            0 => Err(self.known_sessions.remove(id_hash)),
+            _ => Ok(()),
         }
     }
 
-    pub(super) async fn end_session(&self, id_hash: SecretHash) -> Result<(), Error> {
+    /// Ends a session. Returns how many there were: one or none.
+    pub(super) async fn end_session(&self, id_hash: SecretHash) -> Result<usize, Error> {
         let deleted: Result<usize, StoreError> = self
             .store
             .write(move |connection| session::delete_session(connection, id_hash))
             .await;
-        deleted.map(drop).map_err(Error::from)
+        deleted.map_err(Error::from)
     }
 
     /// Whether what a session was made of is accepted. When that is none of the issuer's keys, another instance may know newer ones.
@@ -270,7 +274,7 @@ impl Domain {
         let mac = self.keyring.present().session_key().session_mac(&made);
         let key = caller.user.key.clone();
         let (user_id, issued_at_seconds) = (caller.user.id, caller.issued_at_seconds);
-        let leeway_seconds = self.removal_leeway_seconds;
+        let (leeway_seconds, id_hash) = (self.removal_leeway_seconds, made.id_hash);
         let inserted = self
             .store
             .write(move |connection| {
@@ -292,7 +296,10 @@ impl Domain {
             })
             .await;
         match inserted {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.known_sessions.insert(id_hash);
+                Ok(())
+            }
             Ok(false) => Err(AuthenticationError::Code),
             Err(error) => {
                 self.known_users.forget(&caller.user.key);

@@ -44,6 +44,13 @@ impl Tokens {
         self.keys.present(now).map_or(0, |tokens| tokens.len())
     }
 
+    /// Drops the known tokens that have expired.
+    pub(super) fn sweep(&self, now: Timestamp) {
+        if let Some(tokens) = self.keys.present(now) {
+            tokens.sweep(now);
+        }
+    }
+
     /// Drops what is known of a user's tokens.
     pub(super) fn forget_user(&self, user: &UserKey, now: Timestamp) {
         if let Some(tokens) = self.keys.present(now) {

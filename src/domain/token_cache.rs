@@ -76,6 +76,13 @@ impl VerifiedTokens {
         self.tokens.len()
     }
 
+    /// Drops the tokens that have expired.
+    pub fn sweep(&self, now: Timestamp) {
+        self.tokens.retain(|_hash, token| {
+            self.verifier.check_again(token, now) != Err(TokenProblem::Expired)
+        });
+    }
+
     /// Drops the tokens of a user.
     pub fn forget(&self, user: &UserKey) {
         self.tokens.retain(|_hash, token| token.user != *user);
@@ -94,5 +101,43 @@ impl VerifiedTokens {
     /// What tokens are verified with: one for each key.
     pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
         self.verifier.fingerprints()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::local_token::{LocalGrant, LocalIssuer};
+    use crate::crypto::token_key::TokenKeys;
+    use crate::crypto::token_rules::TokenRules;
+    use crate::types::clock::Clock;
+    use crate::types::scope::ScopeSet;
+
+    #[test]
+    fn expired_tokens_are_dropped_and_others_stay() {
+        let issuer = LocalIssuer {
+            secret: b"a secret of this test, of 32 bytes and more",
+            issuer: "https://issuer.example",
+            audience: "credence",
+        };
+        let rules = TokenRules::new(issuer.issuer.to_owned(), issuer.audience.to_owned());
+        let leeway_seconds = rules.leeway_seconds;
+        let keys = TokenKeys::from_secret(issuer.secret).unwrap();
+        let tokens = VerifiedTokens::new(TokenVerifier::new(keys, rules));
+        let now = Clock::system().now();
+        for (subject, lifetime_seconds) in [("short", 60), ("longer", 61), ("long", 3_600)] {
+            let grant = LocalGrant {
+                subject,
+                scopes: ScopeSet::default(),
+                lifetime_seconds,
+            };
+            let token = issuer.issue(&grant, now).unwrap();
+            assert!(tokens.verify(&token, now).outcome.is_ok());
+        }
+        let later = |seconds: i64| Timestamp(now.0 + (leeway_seconds + seconds) * 1_000_000);
+        for (seconds, kept) in [(59, 3), (60, 2), (61, 1), (3_599, 1), (3_600, 0)] {
+            tokens.sweep(later(seconds));
+            assert_eq!(tokens.len(), kept, "{seconds}");
+        }
     }
 }

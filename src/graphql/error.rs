@@ -66,6 +66,27 @@ impl ErrorCode {
         Self::InternalServerError,
     ];
 
+    /// Whether the server is at fault for what ends with it.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::Overloaded
+            | Self::Unavailable
+            | Self::CredentialUnreadable
+            | Self::InternalServerError => true,
+            Self::Unauthenticated
+            | Self::Forbidden
+            | Self::BadUserInput
+            | Self::GraphqlParseFailed
+            | Self::GraphqlValidationFailed
+            | Self::BadRequest
+            | Self::OperationResolutionFailure
+            | Self::RateLimited
+            | Self::EventsMissed
+            | Self::PersistedQueryNotFound => false,
+        }
+    }
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use apollo_compiler::ast::OperationType;
 
 use super::document::CheckedDocument;
+use super::error::ErrorCode;
 use super::response::GraphqlResponse;
 use crate::metrics::{ABANDONED, Metrics, OK};
 use crate::traces::OperationSpan;
@@ -50,7 +51,7 @@ impl Observation {
         let code = refused.code();
         self.metrics.operations.count_refusal(code);
         if let Some(span) = &mut self.span {
-            span.conclude(code);
+            span.conclude(code, is_fault(code));
         }
         self.span = None;
     }
@@ -87,9 +88,16 @@ impl Drop for Observation {
             }
         }
         if let Some(span) = &mut self.span {
-            span.conclude(self.code.unwrap_or(ABANDONED));
+            let code = self.code.unwrap_or(ABANDONED);
+            span.conclude(code, is_fault(code));
         }
     }
+}
+
+/// Whether a code says that the server is at fault.
+fn is_fault(code: &str) -> bool {
+    let mut faults = ErrorCode::ALL.into_iter().filter(|one| one.is_fault());
+    faults.any(|fault| fault.as_str() == code)
 }
 
 const fn word(kind: OperationType) -> &'static str {

@@ -9,6 +9,7 @@ use crate::domain::Domain;
 use crate::domain::authentication::AuthenticationError;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
+use crate::domain::proof::Shown;
 use crate::graphql::error::{ApiError, ErrorCode};
 use crate::types::id::Id;
 use crate::types::peer::Peer;
@@ -49,21 +50,26 @@ pub async fn verify(
     peer: Option<Peer>,
     id: Id<domain::Request>,
 ) -> Result<Caller, Failure> {
-    let shown = domain.authenticate(token, id);
-    let verified = domain.let_show(peer, Some(token), shown).await;
+    let look = domain.authenticate(token, id);
+    let verified = domain.let_show(peer, Shown::Token(token), look).await;
     verified.map_err(|error| refusal(domain, error, id))
 }
 
 /// Finds out who a session speaks for. Why it is refused is for the log.
 ///
 /// # Errors
-/// [`Failure::Unauthenticated`] for a session that is not good; otherwise why it could not be found out.
+/// [`Failure::Unauthenticated`] for a session that is not good, [`Failure::RateLimited`] when too much that was not good came from its peer;
+/// otherwise why it could not be found out.
 pub async fn verify_session(
     domain: &Domain,
     session_id: &str,
+    peer: Option<Peer>,
     id: Id<domain::Request>,
 ) -> Result<Caller, Failure> {
-    let verified = domain.authenticate_session(session_id, id).await;
+    let look = domain.authenticate_session(session_id, id);
+    let verified = domain
+        .let_show(peer, Shown::Session(session_id), look)
+        .await;
     verified.map_err(|error| refusal(domain, error, id))
 }
 
@@ -91,7 +97,9 @@ pub fn note_refusal(domain: &Domain, error: &AuthenticationError, id: Id<domain:
         }
         AuthenticationError::Token(problem) => ("a token", problem.as_str()),
         AuthenticationError::RemovedUser => ("a token", "removed_user"),
-        AuthenticationError::Session => ("a session", "session"),
+        AuthenticationError::Session | AuthenticationError::SessionEnded => {
+            ("a session", "session")
+        }
         AuthenticationError::NoRights => {
             tracing::info!(
                 "an ID token allows nothing: have the provider put scopes into its claim `scope`, or roles into that of --oidc-role-claim"

@@ -18,14 +18,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::header_deadline::HeaderDeadline;
+use super::request_place::RequestPlaces;
 use super::tls::Certificate;
 use super::transport::Transport;
 use super::{Endpoint, http_1, http_2};
+use crate::types::peer;
 
 /// How many connections there may be, WebSockets included; more wait in the kernel.
 const CONNECTION_LIMIT: u16 = 1_024;
-/// How many requests of connections of HTTP/2 may be under way, all together. A connection of HTTP/1.1 has one at a time.
-const REQUEST_LIMIT: usize = 1_024;
 /// How long a client may leave what was sent to it unread, once its connection holds no more.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client may take to send a header.
@@ -52,7 +52,7 @@ pub struct Place {
 struct Serving {
     endpoint: Endpoint,
     certificate: Option<Certificate>,
-    requests: Arc<Semaphore>,
+    requests: RequestPlaces,
 }
 
 /// The other end of a connection, as requests know it.
@@ -102,7 +102,7 @@ pub async fn serve(
     let serving = Serving {
         endpoint,
         certificate,
-        requests: Arc::new(Semaphore::new(REQUEST_LIMIT)),
+        requests: RequestPlaces::default(),
     };
     let places = Arc::new(Semaphore::new(CONNECTION_LIMIT.into()));
     let mut connections = JoinSet::new();
@@ -185,7 +185,8 @@ async fn serve_connection(
     };
     match transport {
         Some(transport) if transport.is_http_2() => {
-            http_2::serve(transport, began_at, peer, serving.requests, stop).await;
+            let places = serving.requests.of(peer::Peer::of(address.ip()));
+            http_2::serve(transport, began_at, peer, places, stop).await;
         }
         Some(transport) => http_1::serve(transport, peer, deadline, stop).await,
         None => {}

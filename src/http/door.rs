@@ -23,6 +23,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What pages of other origins may read, when their origins are configured.
 const FOR_OTHER_ORIGINS: [&str; 2] = ["/graphql", PICKER];
 
+/// What the endpoint is counted as.
+const GRAPHQL: &str = "graphql";
 const ONE_HOST: &str = "There must be one Host header.";
 
 /// The longest URL, in bytes.
@@ -53,6 +55,16 @@ impl<E> Door<E> {
     }
 }
 
+impl<E> Door<E> {
+    /// Counts an operation for which there was no place, as the endpoint counts those that it refuses.
+    fn count(&self, route: &str, failure: Failure) {
+        if route == GRAPHQL && failure == Failure::Overloaded {
+            let operations = &self.domain.metrics().operations;
+            operations.count_refusal(failure.code());
+        }
+    }
+}
+
 impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
     type Output = Response;
 
@@ -70,7 +82,10 @@ impl<E: Endpoint<Output = Response>> Endpoint for Door<E> {
         let span = tracing::info_span!("request", %id);
         let answered = match name_host(&mut request).and_then(|()| check(&request)) {
             Ok(()) => self.routes.call(request).instrument(span).await,
-            Err(failure) => Ok(failure.response()),
+            Err(failure) => {
+                self.count(route, failure);
+                Ok(failure.response())
+            }
         };
         let mut response = match answered {
             Ok(response) => response,
@@ -130,8 +145,9 @@ fn check(request: &Request) -> Result<(), Failure> {
     if url.is_some_and(|url| url.as_str().len() > URL_LIMIT_BYTES) {
         return Err(Failure::UrlTooLong);
     }
-    let is_health = matches!(request.uri().path(), "/healthz" | "/readyz");
-    if request.extensions().get::<Crowded>().is_some() && !is_health {
+    // To say that the process answers costs nothing.
+    let is_free = request.uri().path() == "/healthz";
+    if request.extensions().get::<Crowded>().is_some() && !is_free {
         return Err(Failure::Overloaded);
     }
     if headers.len() > HEADER_LIMIT_FIELDS {
@@ -152,7 +168,7 @@ fn check(request: &Request) -> Result<(), Failure> {
 /// What is asked for, as it is counted: a word, and never the path itself.
 fn route(path: &str) -> &'static str {
     match path {
-        "/graphql" => "graphql",
+        "/graphql" => GRAPHQL,
         "/session" => "session",
         "/healthz" | "/readyz" => "health",
         metrics::PATH => "metrics",

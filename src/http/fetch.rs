@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use poem::http::{Response as Answer, StatusCode};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder, Request, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Request, Response, Url};
 
 /// The largest answer that is read, in bytes.
 const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
@@ -40,9 +40,12 @@ impl FetchProblem {
     }
 }
 
-/// A client of other servers.
+/// A client of other servers. What it asks for without TLS is on this machine: no proxy of the environment is to come between.
 #[derive(Clone)]
-pub struct Fetcher(reqwest::Client);
+pub struct Fetcher {
+    far: Client,
+    near: Client,
+}
 
 impl Fetcher {
     /// A client that trusts these authorities (certificates in PEM), or those of the system. Where nothing is asked for over https, it
@@ -51,7 +54,11 @@ impl Fetcher {
     /// # Errors
     /// [`UnusableAuthorities`] when they are no certificates, or the system has none and they are needed.
     pub fn new(authorities: Option<&[u8]>, are_needed: bool) -> Result<Self, UnusableAuthorities> {
-        let client = match authorities {
+        let unusable = |_library_text| UnusableAuthorities;
+        // Nobody needs to vouch for what is asked for without TLS.
+        let near = builder().no_proxy().tls_certs_only([]).build();
+        let near = near.map_err(unusable)?;
+        let far = match authorities {
             Some(pem) => {
                 let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
                 if certificates.is_empty() {
@@ -59,17 +66,25 @@ impl Fetcher {
                 }
                 builder().tls_certs_only(certificates).build()
             }
-            None if are_needed => builder().build(),
-            // What is asked for without TLS is on this machine: no proxy is to come between, and nobody needs to vouch for it.
-            None => {
-                let near = || builder().no_proxy();
-                let of_system = near().build();
-                of_system.or_else(|_unbuilt| near().tls_certs_only([]).build())
-            }
+            None => builder().build(),
         };
-        client
-            .map(Self)
-            .map_err(|_library_text| UnusableAuthorities)
+        match far {
+            Ok(far) => Ok(Self { far, near }),
+            Err(library_text) if are_needed => Err(unusable(library_text)),
+            Err(_not_needed) => Ok(Self {
+                far: near.clone(),
+                near,
+            }),
+        }
+    }
+
+    /// The client for a URL.
+    fn client(&self, url: &Url) -> &Client {
+        if url.scheme() == "http" {
+            &self.near
+        } else {
+            &self.far
+        }
     }
 
     /// What there is at a URL.
@@ -77,7 +92,8 @@ impl Fetcher {
     /// # Errors
     /// A [`FetchProblem`].
     pub async fn get(&self, url: &str) -> Result<Vec<u8>, FetchProblem> {
-        let response = self.0.get(url).send().await;
+        let url = Url::parse(url).map_err(|_malformed| FetchProblem::Unreachable)?;
+        let response = self.client(&url).get(url).send().await;
         let response = response.map_err(|_library_text| FetchProblem::Unreachable)?;
         if response.status() != StatusCode::OK {
             return Err(FetchProblem::Status);
@@ -90,7 +106,7 @@ impl Fetcher {
     /// # Errors
     /// A [`FetchProblem`].
     pub async fn send(&self, request: Request) -> Result<Answer<Vec<u8>>, FetchProblem> {
-        let response = self.0.execute(request).await;
+        let response = self.client(request.url()).execute(request).await;
         let response = response.map_err(|_library_text| FetchProblem::Unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut answer = Answer::new(read_body(response).await?);
@@ -101,7 +117,7 @@ impl Fetcher {
 }
 
 fn builder() -> ClientBuilder {
-    reqwest::Client::builder()
+    Client::builder()
         .timeout(ANSWER_TIMEOUT)
         .redirect(Policy::none())
 }

@@ -181,7 +181,7 @@ impl GraphqlEndpoint {
         if !headers.contains_key(header::AUTHORIZATION)
             && let Some(session_id) = self.browsers.own_session(headers)?
         {
-            return verify_session(&self.domain, session_id, id).await;
+            return verify_session(&self.domain, session_id, peer(request), id).await;
         }
         verify(&self.domain, bearer_token(headers)?, peer(request), id).await
     }
@@ -198,7 +198,7 @@ impl GraphqlEndpoint {
             return Ok(None);
         };
         let id = request_id(request).ok_or(Failure::Internal)?;
-        match verify_session(&self.domain, session_id, id).await {
+        match verify_session(&self.domain, session_id, peer(request), id).await {
             Ok(caller) => Ok(Some(caller)),
             Err(Failure::Unauthenticated(_)) => Ok(None),
             Err(failure) => Err(failure),

@@ -12,11 +12,12 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::connection::{HEADER_LIMIT_BYTES, Peer, stopped};
 use super::multiplex::{Multiplex, Verdict};
+use super::request_place::PeerPlaces;
 use super::transport::Transport;
 
 /// How many requests a connection may have under way.
@@ -33,13 +34,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub struct Crowded;
 
-/// Serves a connection that was made at `began_at` until it ends or `stop` turns true, and then the requests under way. `requests` are the
-/// places of requests: one is taken from the header until the answer was sent.
+/// Serves a connection that was made at `began_at` until it ends or `stop` turns true, and then the requests under way. Each request has one
+/// of the `places` from its header until its answer was sent to the end.
 pub async fn serve(
     transport: Transport,
     began_at: Instant,
     peer: Peer,
-    requests: Arc<Semaphore>,
+    places: PeerPlaces,
     mut stop: watch::Receiver<bool>,
 ) {
     let watched = Watched::new(Mutex::new(Multiplex::new(began_at)));
@@ -47,19 +48,19 @@ pub async fn serve(
         transport,
         watched: Arc::clone(&watched),
     };
+    let followed = Arc::clone(&watched);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let place = Arc::clone(&requests).try_acquire_owned().ok();
         let mut request = peer.request(request);
-        if place.is_none() {
-            request.extensions_mut().insert(Crowded);
+        match places.take() {
+            Some(place) => lock(&followed).keep(place),
+            None => {
+                request.extensions_mut().insert(Crowded);
+            }
         }
-        let peer = peer.clone();
+        let (peer, watched) = (peer.clone(), Arc::clone(&followed));
         async move {
             let response: hyper::Response<_> = peer.answer(request).await.into();
-            Ok::<_, Infallible>(response.map(|body| Placed {
-                body,
-                _place: place,
-            }))
+            Ok::<_, Infallible>(response.map(|body| Followed::new(body, watched)))
         }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -93,13 +94,35 @@ pub async fn serve(
     }
 }
 
-/// The body of an answer, which has a place until it was sent.
-struct Placed<B> {
+/// The body of an answer. One of which nobody knows how long it will be is a stream, and may take any time.
+struct Followed<B> {
     body: B,
-    _place: Option<OwnedSemaphorePermit>,
+    // When it began, for a stream.
+    stream: Option<Instant>,
+    watched: Watched,
 }
 
-impl<B: Body + Unpin> Body for Placed<B> {
+impl<B: Body> Followed<B> {
+    fn new(body: B, watched: Watched) -> Self {
+        let is_stream = body.size_hint().exact().is_none();
+        let stream = is_stream.then(|| lock(&watched).begin_stream(Instant::now()));
+        Self {
+            body,
+            stream,
+            watched,
+        }
+    }
+}
+
+impl<B> Drop for Followed<B> {
+    fn drop(&mut self) {
+        if let Some(began_at) = self.stream {
+            lock(&self.watched).end_stream(began_at);
+        }
+    }
+}
+
+impl<B: Body + Unpin> Body for Followed<B> {
     type Data = B::Data;
     type Error = B::Error;
 

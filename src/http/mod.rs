@@ -30,6 +30,7 @@ mod parameters;
 pub mod peer;
 pub mod public_url;
 mod refusal;
+mod request_place;
 mod requests;
 mod session;
 mod socket;

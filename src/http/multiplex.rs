@@ -8,10 +8,16 @@ use tokio::time::Instant;
 
 use super::connection::{HEADER_TIMEOUT, IDLE_TIMEOUT};
 use super::frame::{Frame, Frames};
+use super::request_place::RequestPlace;
 
 /// How long nothing may be sent of an answer that is not at its end: longer than any answer takes to begin, and streams of events are
 /// never silent for so long. By then the client takes no more of it.
 const STILL_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a request may take until its answer was sent to the end, unless that is a stream: for the longest answers, of some MiB, a client
+/// on a slow line needs less. Who takes a byte now and then is not to have them kept for longer.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long a stream goes on by then, at least: it begins within 20 seconds of its request.
+const LASTING: Duration = Duration::from_secs(280);
 /// How long a client that was told to make no more requests may take to close the connection.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many frames may come between two looks that bring no request nearer to its answer: requests that are given up among them.
@@ -31,12 +37,65 @@ pub enum Verdict {
     Cut,
 }
 
+/// Requests that are not answered to the end.
+#[derive(Default)]
+struct Open {
+    requests: HashMap<u32, Times>,
+    // One for each of them that got one. Which is whose does not matter: there are never more than requests.
+    places: Vec<RequestPlace>,
+    // When those of the answers began that are streams.
+    streams: Vec<Instant>,
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    began_at: Instant,
+    // When something was last sent for it.
+    moved_at: Instant,
+}
+
+impl Open {
+    fn begin(&mut self, stream: u32, now: Instant) {
+        let times = Times {
+            began_at: now,
+            moved_at: now,
+        };
+        self.requests.insert(stream, times);
+    }
+
+    /// Something is sent for a request.
+    fn go_on(&mut self, stream: u32, now: Instant) {
+        if let Some(times) = self.requests.get_mut(&stream) {
+            times.moved_at = now;
+        }
+    }
+
+    /// A request needs nothing more. Returns whether it was the last one.
+    fn close(&mut self, stream: u32) -> bool {
+        let was_open = self.requests.remove(&stream).is_some();
+        self.places.truncate(self.requests.len());
+        was_open && self.requests.is_empty()
+    }
+
+    /// Whether an answer is not taken, or takes too long.
+    fn is_stuck(&self, now: Instant) -> bool {
+        let is_over = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
+        let requests = self.requests.values();
+        let is_late = |times: &&Times| is_over(times.began_at, ANSWER_TIMEOUT);
+        let late = requests.clone().filter(is_late).count();
+        // The frames do not tell which of them are streams, but there are as many that last for so long.
+        let is_lasting = |began_at: &&Instant| is_over(**began_at, LASTING);
+        let lasting = self.streams.iter().filter(is_lasting).count();
+        let mut still = requests.filter(|times| is_over(times.moved_at, STILL_TIMEOUT));
+        late > lasting || still.next().is_some()
+    }
+}
+
 /// The requests of a connection, as the frames of both directions tell.
 pub struct Multiplex {
     incoming: Frames,
     outgoing: Frames,
-    // Those that are not answered to the end, and when something was last sent for them, or they began.
-    open: HashMap<u32, Instant>,
+    open: Open,
     last_stream: u32,
     header_since: Option<Instant>,
     idle_since: Instant,
@@ -50,7 +109,7 @@ impl Multiplex {
         Self {
             incoming: Frames::of_client(),
             outgoing: Frames::of_server(),
-            open: HashMap::new(),
+            open: Open::default(),
             last_stream: 0,
             header_since: None,
             idle_since: now,
@@ -77,15 +136,15 @@ impl Multiplex {
             }
             if frame.begins_header() && frame.stream > *last_stream {
                 *last_stream = frame.stream;
-                open.insert(frame.stream, now);
-            } else if frame.resets_stream() {
-                close(open, frame.stream, idle_since, now);
+                open.begin(frame.stream, now);
+            } else if frame.resets_stream() && open.close(frame.stream) {
+                *idle_since = now;
             }
         });
         if !self.incoming.is_within_header() {
             self.header_since = None;
         }
-        self.idle_talk <= IDLE_TALK_LIMIT_FRAMES && self.open.len() <= OPEN_LIMIT
+        self.idle_talk <= IDLE_TALK_LIMIT_FRAMES && self.open.requests.len() <= OPEN_LIMIT
     }
 
     /// Takes in bytes that were sent.
@@ -97,12 +156,33 @@ impl Multiplex {
             ..
         } = self;
         outgoing.take(bytes, |frame: Frame| {
-            if frame.ends_stream() || frame.resets_stream() {
-                close(open, frame.stream, idle_since, now);
-            } else if let Some(moved_at) = open.get_mut(&frame.stream) {
-                *moved_at = now;
+            if !frame.ends_stream() && !frame.resets_stream() {
+                open.go_on(frame.stream, now);
+            } else if open.close(frame.stream) {
+                *idle_since = now;
             }
         });
+    }
+
+    /// Keeps the place of a request until that is answered to the end.
+    pub fn keep(&mut self, place: RequestPlace) {
+        self.open.places.push(place);
+        // It may have been given up by now.
+        self.open.places.truncate(self.open.requests.len());
+    }
+
+    /// An answer begins that is a stream. Returns what it ends by.
+    pub fn begin_stream(&mut self, now: Instant) -> Instant {
+        self.open.streams.push(now);
+        now
+    }
+
+    /// A stream that began then has ended.
+    pub fn end_stream(&mut self, began_at: Instant) {
+        let streams = &mut self.open.streams;
+        if let Some(place) = streams.iter().position(|began| *began == began_at) {
+            streams.swap_remove(place);
+        }
     }
 
     /// From now on the connection is only to end.
@@ -118,11 +198,10 @@ impl Multiplex {
         let header_is_late = self
             .header_since
             .is_some_and(|since| is_over(since, HEADER_TIMEOUT));
-        let mut open = self.open.values();
-        if header_is_late || open.any(|moved_at| is_over(*moved_at, STILL_TIMEOUT)) {
+        if header_is_late || self.open.is_stuck(now) {
             return Verdict::Cut;
         }
-        if !self.open.is_empty() {
+        if !self.open.requests.is_empty() {
             return Verdict::Keep;
         }
         let (limit, verdict) = if self.is_leaving {
@@ -140,16 +219,13 @@ impl Multiplex {
     }
 }
 
-/// A request needs nothing more.
-fn close(open: &mut HashMap<u32, Instant>, stream: u32, idle_since: &mut Instant, now: Instant) {
-    if open.remove(&stream).is_some() && open.is_empty() {
-        *idle_since = now;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::request_place::RequestPlaces;
     use super::*;
+    use crate::types::peer::Peer;
 
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const HEADERS: u8 = 1;
@@ -218,6 +294,51 @@ mod tests {
             side(&mut multiplex, &frame(RST_STREAM, 0, 1), now);
             assert_eq!(multiplex.look(now + seconds(40)), Verdict::Keep);
         }
+    }
+
+    #[test]
+    fn an_answer_that_goes_on_byte_by_byte_is_given_up_after_five_minutes_and_a_stream_is_not() {
+        for is_stream in [false, true] {
+            let (mut multiplex, now) = asked();
+            let began_at = multiplex.begin_stream(now + seconds(15));
+            for step in 1..10 {
+                multiplex.take_out(&frame(0, 0, 1), now + seconds(30 * step));
+            }
+            if !is_stream {
+                multiplex.end_stream(began_at);
+                // One that has just begun is another one.
+                multiplex.begin_stream(now + seconds(270));
+            }
+            assert_eq!(multiplex.look(now + seconds(299)), Verdict::Keep);
+            multiplex.take_out(&frame(0, 0, 1), now + seconds(299));
+            let expected = if is_stream {
+                Verdict::Keep
+            } else {
+                Verdict::Cut
+            };
+            assert_eq!(multiplex.look(now + seconds(300)), expected);
+        }
+    }
+
+    #[test]
+    fn a_place_is_kept_until_the_answer_was_sent_or_the_request_given_up() {
+        let places = RequestPlaces::default().of(Peer::of(Ipv4Addr::LOCALHOST.into()));
+        let all: Vec<RequestPlace> = std::iter::from_fn(|| places.take()).collect();
+        let (mut multiplex, now) = asked();
+        let mut all = all.into_iter();
+        multiplex.keep(all.next().unwrap());
+        multiplex.take_out(&frame(HEADERS, 0x4, 1), now);
+        multiplex.take_out(&frame(0, 0, 1), now);
+        assert!(places.take().is_none());
+        multiplex.take_out(&frame(0, 1, 1), now);
+        let place = places.take().expect("its answer was sent");
+        assert!(multiplex.take_in(&frame(HEADERS, END_BOTH, 3), now));
+        multiplex.keep(place);
+        assert!(multiplex.take_in(&frame(RST_STREAM, 0, 3), now));
+        let place = places.take().expect("it was given up");
+        // It was given up before anybody heard of it.
+        multiplex.keep(place);
+        assert!(places.take().is_some());
     }
 
     #[test]

@@ -17,7 +17,9 @@ use super::oidc_provider::Provider;
 use super::peer::peer;
 use crate::domain;
 use crate::domain::Domain;
+use crate::domain::authentication::AuthenticationError;
 use crate::domain::caller::Caller;
+use crate::domain::proof::Shown;
 use crate::domain::session::SignedIn;
 use crate::types::id::Id;
 use crate::types::peer::Peer;
@@ -89,7 +91,7 @@ impl SessionEndpoint {
     async fn answer(&self, mut request: Request) -> Result<Response, Failure> {
         let id = request_id(&request).ok_or(Failure::Internal)?;
         match *request.method() {
-            Method::GET | Method::HEAD => self.tell(request.headers(), id).await,
+            Method::GET | Method::HEAD => self.tell(request.headers(), peer(&request), id).await,
             Method::POST => {
                 self.browsers.public.check_same_origin(request.headers())?;
                 self.browsers.public.check_direct(request.headers())?;
@@ -102,7 +104,7 @@ impl SessionEndpoint {
             }
             Method::DELETE => {
                 self.browsers.public.check_same_origin(request.headers())?;
-                self.sign_out(request.headers()).await?;
+                self.sign_out(request.headers(), peer(&request)).await?;
                 Ok(self.with_cookie(
                     Response::builder().status(StatusCode::NO_CONTENT).finish(),
                     None,
@@ -115,12 +117,13 @@ impl SessionEndpoint {
     async fn tell(
         &self,
         headers: &HeaderMap,
+        peer: Option<Peer>,
         id: Id<domain::Request>,
     ) -> Result<Response, Failure> {
         let Some(session_id) = self.browsers.own_session(headers)? else {
             return Ok(self.state(None));
         };
-        match verify_session(&self.domain, session_id, id).await {
+        match verify_session(&self.domain, session_id, peer, id).await {
             Ok(caller) => Ok(self.state(Some(&caller))),
             Err(Failure::Unauthenticated(_)) => Ok(self.state(None)),
             Err(failure) => Err(failure),
@@ -137,28 +140,35 @@ impl SessionEndpoint {
         let domain = &self.domain;
         let signed_in = match (sign_in.code, sign_in.token) {
             (Some(code), None) => {
-                let shown = domain.sign_in_with_code(&code, id);
-                domain.let_show(peer, None, shown).await
+                let look = domain.sign_in_with_code(&code, id);
+                domain.let_show(peer, Shown::Code, look).await
             }
             (None, Some(token)) => {
                 let token = token.trim();
-                let shown = domain.sign_in_with_token(token, id);
-                domain.let_show(peer, Some(token), shown).await
+                let look = domain.sign_in_with_token(token, id);
+                domain.let_show(peer, Shown::Token(token), look).await
             }
             _ => return Err(Failure::BadRequest(ONE_OF_THEM)),
         };
         let signed_in = signed_in.map_err(|error| refusal(domain, error, id))?;
         // Who signs in anew has left the session of before. When it cannot be ended now, it ends by itself.
-        let _ended = self.sign_out(headers).await;
+        let _ended = self.sign_out(headers, peer).await;
         let response = self.state(Some(&signed_in.caller));
         Ok(self.with_cookie(response, Some(&signed_in)))
     }
 
     /// Ends the session that the cookie names, if any.
-    async fn sign_out(&self, headers: &HeaderMap) -> Result<(), Failure> {
-        match self.browsers.own_session(headers)? {
-            Some(session_id) => self.domain.sign_out(session_id).await.map_err(failure_of),
-            None => Ok(()),
+    async fn sign_out(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<(), Failure> {
+        let Some(session_id) = self.browsers.own_session(headers)? else {
+            return Ok(());
+        };
+        let (domain, shown) = (&self.domain, Shown::Session(session_id));
+        let look = domain.sign_out(session_id);
+        match domain.let_show(peer, shown, look).await {
+            Err(AuthenticationError::TooOften(wait)) => Err(Failure::RateLimited(wait)),
+            Err(AuthenticationError::Failed(error)) => Err(failure_of(error)),
+            // One that there is not has ended.
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

@@ -143,7 +143,7 @@ fn commit_alone(opened: &mut Opened, job: &mut dyn Job, turn: &Turn) -> (End, bo
             Err(_error) => (End::NotCommitted(StoreError::Unavailable), false),
         },
         Ran::Failed => match connection.batch_execute("ROLLBACK") {
-            Ok(()) => (End::SettledAndTold, true),
+            Ok(()) => (End::Undone, true),
             Err(_error) => (End::Lost, false),
         },
         Ran::Lost => (End::Lost, false),

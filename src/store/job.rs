@@ -65,6 +65,8 @@ pub enum End {
     Settled,
     /// It is durable, or it failed by itself; the database tells of what changed.
     SettledAndTold,
+    /// It failed by itself, and so did its transaction, which was its own.
+    Undone,
     /// The transaction could not be committed: nobody knows what became of it.
     NotCommitted(StoreError),
     /// The connection was lost before the commit: nothing of it stays.
@@ -162,7 +164,7 @@ where
                 }
                 Ok(written.answer)
             }
-            (None, End::Settled | End::SettledAndTold) => {
+            (Some(Ok(_)) | None, End::Undone) | (None, End::Settled | End::SettledAndTold) => {
                 Err(StoreError::Internal(Cause("a job that was committed but never run")).into())
             }
         };

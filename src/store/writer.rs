@@ -242,6 +242,7 @@ impl Writing {
                     commits.note();
                 }
             }
+            End::Undone => {}
             // It was undone since nobody waits for it any more.
             End::Lost if batch.iter().all(|job| !job.is_awaited()) => {}
             End::NotCommitted(_) | End::Lost => self.metrics.database.count_failed_commit(),

@@ -11,13 +11,6 @@ use crate::types::hex::hex;
 const UNKNOWN: &str = "GraphQL Operation";
 /// The longest name of an operation that is told, in bytes: it is the client's.
 const NAME_LIMIT_BYTES: usize = 64;
-/// The codes of what the server is at fault for.
-const FAULTS: [&str; 4] = [
-    "CREDENTIAL_UNREADABLE",
-    "INTERNAL_SERVER_ERROR",
-    "OVERLOADED",
-    "UNAVAILABLE",
-];
 
 /// The span of an operation, which ends when it is dropped.
 pub struct OperationSpan(SdkSpan);
@@ -52,11 +45,11 @@ impl OperationSpan {
         }
     }
 
-    /// Says what it came to: a code.
-    pub fn conclude(&mut self, code: &'static str) {
+    /// Says what it came to: a code, and whether the server is at fault for it.
+    pub fn conclude(&mut self, code: &'static str, is_fault: bool) {
         self.0
             .set_attribute(KeyValue::new("credence.outcome", code));
-        if FAULTS.contains(&code) {
+        if is_fault {
             self.0.set_status(Status::error(""));
         }
     }

@@ -95,7 +95,8 @@ fn a_server_whose_database_cannot_be_written_is_alive_and_not_ready() {
     );
     assert_healthy(&run(&["health", "--listen", address, "--alive"]));
     other.batch_execute("ROLLBACK").unwrap();
-    assert_healthy(&run(&["health", "--listen", address]));
+    // It is looked at once a second.
+    assert_healthy(&run(&["health", "--listen", address, "--wait", "1m"]));
 }
 
 #[test]

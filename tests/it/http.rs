@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use credence::store::connection::DatabaseConnection;
 use diesel::connection::SimpleConnection;
+use futures_util::future::join_all;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use crate::support::metrics::Scrape;
 use crate::support::stream::Socket;
 use crate::support::{Answer, Person, Server, database, http_client};
 
@@ -704,6 +707,40 @@ async fn health_is_told_without_a_token() {
         (missing.status.as_u16(), missing.codes()),
         (404, vec!["BAD_REQUEST"])
     );
+}
+
+/// To find it out costs a write, and anybody may ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_again_and_again_whether_the_server_is_ready_has_it_write_once_a_second() {
+    let server = Server::start().await;
+    let commits = async || {
+        let scrape = Scrape::of(&server).await;
+        scrape.value("credence_commits_total{outcome=\"committed\"}")
+    };
+    let ask = async || {
+        let answer = server.client.get(server.url("/readyz")).send().await;
+        answer.unwrap().status().as_u16()
+    };
+    let (before, began_at) = (commits().await, Instant::now());
+    let askers = (0..8).map(async |_| {
+        for _ in 0..50 {
+            assert_eq!(ask().await, 200);
+        }
+    });
+    join_all(askers).await;
+    let (made, seconds) = (commits().await - before, began_at.elapsed().as_secs());
+    // A few the server makes by itself.
+    assert!(made <= i64::try_from(seconds).unwrap() + 10, "{made}");
+    // What has changed is seen a second later.
+    let mut other = server.connect();
+    if !database::is_postgres() {
+        other.batch_execute("BEGIN IMMEDIATE").unwrap();
+        server.clock.shift_seconds(1);
+        assert_eq!(join_all((0..8).map(async |_| ask().await)).await, [503; 8]);
+        other.batch_execute("ROLLBACK").unwrap();
+        server.clock.shift_seconds(1);
+        assert_eq!(ask().await, 200);
+    }
 }
 
 /// A client that reads GraphQL's errors under its type reads the refusals of the endpoint, too.

@@ -99,6 +99,34 @@ async fn a_client_is_what_its_token_was_issued_to_or_else_its_subject() {
     assert_eq!(odd.resolve(&id).await.status, 401);
 }
 
+/// A person's token may have come through the same program as the runtime's.
+#[tokio::test]
+async fn who_may_not_resolve_takes_nothing_from_who_may_and_is_limited_too() {
+    let server = limited("3/1h").await;
+    let id = server.editor("alice").create("asked for").await;
+    let person = |subject: &str| {
+        let claims = json!({ "sub": subject, "client_id": "flows", "scope": "credentials:read" });
+        server.bearer(&token(&server, &claims))
+    };
+    for subject in ["vera", "victor"] {
+        for number in 0..6 {
+            let expected = if number < 3 {
+                "FORBIDDEN"
+            } else {
+                "RATE_LIMITED"
+            };
+            let answer = person(subject).resolve(&id).await;
+            assert_eq!(answer.codes(), [expected], "{subject} {number}");
+        }
+    }
+    let claims = json!({ "sub": "workflows", "client_id": "flows" });
+    let runtime = server.bearer(&token(&server, &claims));
+    for _ in 0..3 {
+        assert_eq!(wait_of(&runtime.resolve(&id).await, "asked for"), None);
+    }
+    assert!(wait_of(&runtime.resolve(&id).await, "asked for").is_some());
+}
+
 #[tokio::test]
 async fn each_resolve_of_a_request_counts() {
     let server = limited("3/1h").await;

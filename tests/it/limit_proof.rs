@@ -2,8 +2,11 @@
 
 use std::fs::File;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use credence::crypto::digest::sha256;
 use credence::types::scope::Role;
-use reqwest::header::{CONTENT_TYPE, COOKIE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -121,6 +124,134 @@ async fn a_peer_is_whom_the_trusted_proxy_names_and_of_ipv6_a_network() {
     assert_too_often(&server.bearer("bad").at("203.0.113.1").ask(WHO).await);
 }
 
+/// Shows a token that is not good, with these headers and nothing else that says where it comes from.
+async fn show_bad(server: &Server, headers: &[(&str, &[u8])]) -> u16 {
+    let request = server
+        .client
+        .post(server.url("/graphql"))
+        .bearer_auth("bad");
+    let request = request.header(CONTENT_TYPE, "application/json");
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, HeaderValue::from_bytes(value).unwrap())
+    });
+    let body = json!({ "query": WHO }).to_string();
+    request.body(body).send().await.unwrap().status().as_u16()
+}
+
+/// A proxy of this machine that adds no header makes all clients one: one of them would use up what all may do.
+#[tokio::test]
+async fn who_comes_by_a_proxy_that_names_nobody_is_not_limited() {
+    for told in [
+        &["--trusted-proxy", "127.0.0.1"][..],
+        &["--trusted-proxy", "10.0.0.0/8"],
+        &["--public-url", "https://credence.example.com"],
+    ] {
+        let server = Server::plain(told).await;
+        for _ in 0..2 * MAY {
+            assert_eq!(show_bad(&server, &[]).await, 401, "{told:?}");
+        }
+    }
+    // Where nobody spoke of a proxy, it is one that says something of itself, or there is none.
+    let server = Server::plain(&[]).await;
+    for name in ["x-real-ip", "forwarded", "via"] {
+        for _ in 0..2 * MAY {
+            assert_eq!(show_bad(&server, &[(name, b"192.0.2.1")]).await, 401);
+        }
+    }
+    for _ in 0..MAY {
+        assert_eq!(show_bad(&server, &[]).await, 401);
+    }
+    assert_eq!(show_bad(&server, &[]).await, 429);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_ascii_hide_only_what_stands_before_them() {
+    let server = Server::start().await;
+    let told: &[u8] = b"192.0.2.1, \xe9vil, 192.0.2.77";
+    for _ in 0..MAY {
+        assert_eq!(show_bad(&server, &[("x-forwarded-for", told)]).await, 401);
+    }
+    for (address, status) in [("192.0.2.77", 429), ("192.0.2.1", 401)] {
+        let answer = server.bearer("bad").at(address).ask(WHO).await;
+        assert_eq!(answer.status, status, "{address}");
+    }
+}
+
+/// The cookie of a session that nobody gave out.
+fn made_up(cookie: &str, number: usize) -> String {
+    let (name, _) = cookie.split_once('=').unwrap();
+    let secret = URL_SAFE_NO_PAD.encode(sha256(&number.to_be_bytes()));
+    format!("{name}={secret}")
+}
+
+#[tokio::test]
+async fn cookies_that_nobody_gave_out_count_too_and_known_sessions_go_on() {
+    let server = Server::start().await;
+    let known = Browser::signed_in(&server, &server.viewer("vera").token).await;
+    let other = Browser::signed_in(&server, &server.viewer("otto").token).await;
+    let ask = async |cookie: &str, method: Method, path: &str| {
+        let browser = Browser {
+            server: &server,
+            cookie: cookie.to_owned(),
+        };
+        let request = browser.request(method, path);
+        let request = request
+            .header("x-forwarded-for", PEER)
+            .header(CONTENT_TYPE, "application/json")
+            .body(json!({ "query": WHO }).to_string());
+        Answer::from(request.send().await.unwrap()).await
+    };
+    let by_post = async |cookie: &str| ask(cookie, Method::POST, "/graphql").await;
+    assert_eq!(by_post(&known.cookie).await.status, 200);
+    for number in 0..MAY {
+        let cookie = made_up(&known.cookie, number);
+        match number % 2 {
+            0 => assert_eq!(by_post(&cookie).await.status, 401),
+            _ => assert_eq!(ask(&cookie, Method::GET, "/session").await.status, 200),
+        }
+    }
+    for path in ["/graphql", "/session"] {
+        let cookie = made_up(&known.cookie, MAY);
+        let method = if path == "/session" {
+            Method::GET
+        } else {
+            Method::POST
+        };
+        assert_too_often(&ask(&cookie, method, path).await);
+    }
+    assert_too_often(&server.viewer("eve").at(PEER).ask(WHO).await);
+    for _ in 0..2 * MAY {
+        assert_eq!(by_post(&known.cookie).await.status, 200);
+    }
+    // Who just signed in is known, too.
+    assert_eq!(by_post(&other.cookie).await.status, 200);
+    // A session that has ended is somebody's: it does not count, the first time.
+    server.clock.shift_seconds(60);
+    known.sign_out().await;
+    assert_eq!(by_post(&known.cookie).await.status, 401);
+    for number in 0..MAY {
+        assert_eq!(by_post(&known.cookie).await.status, 401, "{number}");
+    }
+    assert_too_often(&by_post(&known.cookie).await);
+}
+
+#[tokio::test]
+async fn tokens_of_users_who_were_removed_count_too() {
+    let server = Server::start().await;
+    let removed = server.viewer("rita");
+    let id = removed.id().await;
+    let admin = server.admin("ada");
+    admin
+        .mutate("deleteUser", json!({ "userId": id }))
+        .await
+        .data();
+    for number in 0..MAY {
+        let answer = removed.at(PEER).ask(WHO).await;
+        assert_eq!(answer.status, 401, "{number}");
+    }
+    assert_too_often(&removed.at(PEER).ask(WHO).await);
+}
+
 #[tokio::test]
 async fn signing_in_with_what_is_not_good_counts_too() {
     let server = Server::start().await;
@@ -228,4 +359,5 @@ async fn behind_a_proxy_that_nobody_named_nobody_is_limited_and_the_start_says_s
         log.contains("name the proxies with --trusted-proxy"),
         "{log}"
     );
+    assert!(log.contains("--metrics-listen"), "{log}");
 }

@@ -37,6 +37,7 @@ mod hardening;
 mod health;
 mod http;
 mod http_2;
+mod http_2_place;
 mod id_token;
 mod input;
 mod keyring;

@@ -372,7 +372,7 @@ async fn neither_value_nor_name_nor_id_nor_subject_stands_there() {
         .header("user-agent", MARKER);
     assert_eq!(missing.send().await.unwrap().status(), 404);
 
-    let told = text(&server, "/metrics").await;
+    let told = text(&server).await;
     assert!(!holds_marker(told.as_bytes()), "{told}");
     for secret in [
         id.as_str(),

@@ -12,7 +12,7 @@ use crate::support::{MARKER, Server, http_client};
 
 #[tokio::test]
 async fn a_server_on_loopback_tells_programs_of_this_machine_and_nobody_else() {
-    let server = Server::start().await;
+    let server = Server::plain(&[]).await;
     let ask = |name: &'static str, value: &str| {
         server
             .client
@@ -34,6 +34,9 @@ async fn a_server_on_loopback_tells_programs_of_this_machine_and_nobody_else() {
         ("x-forwarded-for", "192.0.2.1"),
         ("forwarded", "for=192.0.2.1"),
         ("via", "1.1 proxy"),
+        ("x-real-ip", "192.0.2.1"),
+        ("x-client-ip", "192.0.2.1"),
+        ("x-forwarded-port", "443"),
     ] {
         let answered = ask(name, value).await.unwrap();
         assert_eq!(answered.status(), 404, "{name}: {value}");
@@ -51,6 +54,26 @@ async fn a_server_on_loopback_tells_programs_of_this_machine_and_nobody_else() {
         ),
         (405, &"GET, HEAD")
     );
+}
+
+/// A proxy that says nothing of itself, as nginx does that was told nothing: who comes through it cannot be told from a program of this machine.
+#[tokio::test]
+async fn a_server_that_was_told_of_a_proxy_has_no_metrics_at_its_address() {
+    for told in [
+        &["--trusted-proxy", "127.0.0.1"][..],
+        &["--trusted-proxy", "10.0.0.0/8"],
+        &["--behind-tls-proxy"],
+        &["--public-url", "https://credence.example.com"],
+    ] {
+        let server = Server::plain(told).await;
+        let get = |path: &str| server.client.get(server.url(path)).send();
+        assert_eq!(get("/metrics").await.unwrap().status(), 404, "{told:?}");
+        assert_eq!(get("/healthz").await.unwrap().status(), 200, "{told:?}");
+    }
+    // Nothing is said of a proxy here.
+    let server = Server::plain(&["--public-url", "http://localhost:8080"]).await;
+    let answered = server.client.get(server.url("/metrics")).send().await;
+    assert_eq!(answered.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -116,7 +139,7 @@ async fn a_server_that_others_reach_has_no_metrics_at_its_address() {
 async fn both_text_formats_say_the_same() {
     let server = Server::start().await;
     let ask = |accept: &'static str| {
-        let request = server.client.get(server.url("/metrics"));
+        let request = server.client.get(server.metrics_url());
         async move { request.header("accept", accept).send().await.unwrap() }
     };
     // As Prometheus asks.

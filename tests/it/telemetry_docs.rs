@@ -16,7 +16,7 @@ fn document(path: &str) -> String {
 /// The names of the metrics, as they are in the text format: of histograms without what is behind them.
 async fn metrics() -> BTreeSet<String> {
     let server = Server::start().await;
-    let told = text(&server, "/metrics").await;
+    let told = text(&server).await;
     let types = told.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     types
         .map(|line| line.split(' ').next().unwrap().to_owned())
@@ -118,7 +118,7 @@ async fn the_dashboard_is_json_and_names_only_metrics_that_there_are() {
 #[tokio::test]
 async fn the_rules_name_only_metrics_and_words_that_there_are() {
     let server = Server::start().await;
-    let told = text(&server, "/metrics").await;
+    let told = text(&server).await;
     let metrics = metrics().await;
     let rules = document("docs/prometheus/credence.rules.yml");
     assert_eq!(unknown(&rules, &metrics), Vec::<String>::new());

@@ -49,6 +49,16 @@ pub async fn connect(
     address: SocketAddr,
     protocols: &[&str],
 ) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    shake_hands(authority, stream, protocols).await
+}
+
+/// Shakes hands on a connection, and agrees on one of these protocols.
+pub async fn shake_hands(
+    authority: &Authority,
+    stream: TcpStream,
+    protocols: &[&str],
+) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(authority.read("ca.pem")).unwrap();
     let mut config = ClientConfig::builder()
@@ -58,7 +68,6 @@ pub async fn connect(
         .iter()
         .map(|name| name.as_bytes().to_vec())
         .collect();
-    let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     connector.connect(name, stream).await.unwrap()

@@ -1,9 +1,10 @@
 //! Tokens that are known: their signature is verified once, and whatever else may have changed is looked at each time.
 
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::support::Server;
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, WHO};
 use crate::support::key_server::{KeyServer, signed_with, take_over};
 use crate::support::log::Log;
 use crate::support::metrics::Scrape;
@@ -153,4 +154,25 @@ async fn what_is_known_goes_with_the_keys_that_verified_it_and_stays_with_the_sa
     take_over(&server).await;
     assert_accepted(&server, &new, "of a key that stayed").await;
     assert_refused(&server, &old, "of a key that was withdrawn").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_than_10_000_tokens_are_remembered() {
+    let (server, _keys) = server_with_secret(SECRET).await.unwrap();
+    let remembered = async || {
+        Scrape::of(&server)
+            .await
+            .value("credence_token_cache_tokens")
+    };
+    let show = async |number: usize| {
+        let token = token(&server, json!({ "jti": number.to_string() }));
+        assert_eq!(server.bearer(&token).ask(WHO).await.status, 200);
+    };
+    stream::iter(0..100).for_each_concurrent(32, show).await;
+    assert_eq!(remembered().await, 100);
+    stream::iter(100..10_500)
+        .for_each_concurrent(32, show)
+        .await;
+    let remembered = remembered().await;
+    assert!((5_000..=10_000).contains(&remembered), "{remembered}");
 }

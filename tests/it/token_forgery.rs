@@ -127,6 +127,11 @@ claims {"exp":"NOW+3600"}
 claims {"iat":-5}
 claims {"iat":"NOW"}
 claims {"nbf":"soon"}
+claims {"exp":1.5e300}
+claims {"iat":1.5e300}
+claims {"nbf":1.5e300}
+claims {"nbf":-0.5}
+claims {"nbf":9223372036854775808}
 expired {"exp":0}
 expired {"exp":NOW-31}
 expired {"exp":NOW-3600,"iat":NOW-7200}
@@ -164,6 +169,7 @@ claims "exp":9999999999,"sub":"alice"
 claims "scope":"users:manage","sub":"alice"
 claims "credential_ids":[],"credential_ids":null,"sub":"alice"
 claims "unknown":1,"unknown":2,"sub":"alice"
+claims "credential_ids":null,"sub":"alice"
 claims "sub":"alice"}{
 claims "sub":"alice",
 "#;

@@ -1,5 +1,7 @@
 //! The keys of an issuer at a URL: when they are asked for, and what happens to tokens, sessions and streams when they are others.
 
+use std::process::Stdio;
+
 use credence::types::clock::Clock;
 use credence::types::scope::Scope;
 use futures_util::future::join_all;
@@ -7,13 +9,15 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::browser::{Browser, FOLLOW, WHO};
+use crate::support::certificate::Authority;
 use crate::support::key_server::{KeyServer, signed_with, take_over};
 use crate::support::keys::new_key;
+use crate::support::process::{ServerProcess, run};
 use crate::support::stream::EventStream;
 use crate::support::token::{
     ISSUER, assert_accepted, assert_refused, claims, claims_with, server_with, sign_hs256,
 };
-use crate::support::{Server, text};
+use crate::support::{Server, database, text};
 
 /// A server of the keys at a URL, and tokens of two keys that are good for an hour.
 async fn server_of(keys: &KeyServer) -> (Server, TempDir, String, String) {
@@ -42,6 +46,40 @@ async fn the_keys_are_asked_for_at_the_start_and_every_ten_minutes() {
     // Nobody has to come for it.
     server.clock.shift_seconds(601);
     keys.was_asked(3).await;
+}
+
+/// What is on this machine is asked without the proxy of the environment, whoever vouches for other servers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_on_this_machine_are_asked_for_without_a_proxy() {
+    let keys = KeyServer::start(&["ed25519"]).await;
+    let authority = Authority::new();
+    let ca_file = authority.path("ca.pem");
+    for authorities in [&[][..], &["--ca-file", &ca_file]] {
+        let directory = TempDir::new().unwrap();
+        let (master_key, _id) = new_key(directory.path(), "master.key");
+        let place = database::place(&directory.path().join("data"));
+        let fixed = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--jwks-url",
+            &keys.url,
+            "--jwt-issuer",
+            ISSUER,
+            "--master-key-file",
+            text(&master_key),
+        ];
+        let mut command = place.command(&[&fixed, authorities].concat());
+        for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY"] {
+            command.env(variable, "http://127.0.0.1:9");
+        }
+        let server = ServerProcess::spawn(command, Stdio::null());
+        // It is ready as soon as it has keys.
+        let address = server.address.clone();
+        let health = move || run(&["health", "--listen", &address, "--wait", "10s"]);
+        let output = tokio::task::spawn_blocking(health).await.unwrap();
+        assert!(output.status.success(), "{authorities:?}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::cluster::Cluster;
+use crate::support::metrics::Scrape;
 use crate::support::{Server, secret};
 
 /// At which message a connection breaks, once.
@@ -121,4 +122,24 @@ async fn what_was_sent_to_be_committed_is_never_done_again_and_what_was_not_is()
     assert_eq!(version().await, 3);
     let answer = alice.mutate("updateCredential", rotate).await;
     assert_eq!(answer.field()["credential"]["valueVersion"], 4);
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_undone_is_not_counted_as_committed() {
+    let server = Server::start().await;
+    let alice = server.editor("alice");
+    alice.create("taken").await;
+    let committed = async || {
+        let scrape = Scrape::of(&server).await;
+        scrape.value("credence_commits_total{outcome=\"committed\"}")
+    };
+    let before = committed().await;
+    for _ in 0..50 {
+        let input = json!({ "name": "taken", "value": secret("v") });
+        let refused = alice.mutate("createCredential", input).await;
+        assert_eq!(refused.user_errors(), ["TAKEN name"]);
+    }
+    // A few the server makes by itself.
+    let made = committed().await - before;
+    assert!(made < 25, "{made}");
 }

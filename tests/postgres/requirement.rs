@@ -10,7 +10,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::support::client;
 use crate::support::cluster::{Cluster, Programs};
@@ -322,16 +322,19 @@ async fn the_role_that_serves_may_do_what_it_must_and_not_touch_the_audit_log() 
             .len(),
         5
     );
-    let ready = reqwest::get(format!("http://{}/readyz", server.address))
-        .await
-        .unwrap();
-    assert_eq!(ready.status(), 200);
+    let ready = async || {
+        let answer = reqwest::get(format!("http://{}/readyz", server.address)).await;
+        answer.unwrap().status()
+    };
+    assert_eq!(ready().await, 200);
     // Without its events nothing can be done.
     run(&owner, "REVOKE INSERT ON audit_events FROM credence_server");
-    let ready = reqwest::get(format!("http://{}/readyz", server.address))
-        .await
-        .unwrap();
-    assert_eq!(ready.status(), 503);
+    // It is looked at once a second.
+    let seen = timeout(Duration::from_mins(1), async {
+        while ready().await != 503 {}
+    });
+    seen.await
+        .expect("a server without its log says that it is ready");
     run(&owner, "GRANT INSERT ON audit_events TO credence_server");
     let delete = format!(
         "mutation {{ deleteUser(input: {{userId: {owner_id}}}) {{ userErrors {{ code }} }} }}"

@@ -26,7 +26,7 @@ pub struct Scrape(pub BTreeMap<String, String>);
 impl Scrape {
     /// What the server says now.
     pub async fn of(server: &Server) -> Self {
-        Self::read(&text(server, "/metrics").await)
+        Self::read(&text(server).await)
     }
 
     /// Reads either text format.
@@ -78,9 +78,14 @@ impl Scrape {
     }
 }
 
-/// What a server answers at a path.
-pub async fn text(server: &Server, path: &str) -> String {
-    let response = server.client.get(server.url(path)).send().await.unwrap();
+/// What a server says of itself, as Prometheus reads it.
+pub async fn text(server: &Server) -> String {
+    let response = server
+        .client
+        .get(server.metrics_url())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 200);
     response.text().await.unwrap()
 }

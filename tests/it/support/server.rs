@@ -46,8 +46,23 @@ struct Line {
     settings: ServeSettings,
 }
 
-/// The settings of a server on a directory, as the command line would give them.
+/// The settings of a server on a directory, as the command line would give them. Where requests come from is told by the tests themselves, as
+/// a proxy would; its metrics have an address of their own.
 pub fn settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
+    let mut all = arguments.to_vec();
+    for (option, value) in [
+        ("--trusted-proxy", "127.0.0.1"),
+        ("--metrics-listen", "127.0.0.1:0"),
+    ] {
+        if !arguments.contains(&option) {
+            all.extend([option, value]);
+        }
+    }
+    plain_settings(directory, &all)
+}
+
+/// The settings of a server on a directory, with what these arguments say and nothing else.
+fn plain_settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
     let path = directory.to_str().unwrap();
     let mut all = vec!["credence", "--listen", "127.0.0.1:0", "--data-dir", path];
     let url = if arguments.contains(&"--database-url") {
@@ -56,10 +71,6 @@ pub fn settings(directory: &Path, arguments: &[&str]) -> ServeSettings {
         database::url(directory)
     };
     all.extend(url.iter().flat_map(|url| ["--database-url", url]));
-    // What comes from where is told by the tests themselves.
-    if !arguments.contains(&"--trusted-proxy") {
-        all.extend(["--trusted-proxy", "127.0.0.1"]);
-    }
     all.extend(arguments);
     Line::parse_from(all).settings
 }
@@ -88,9 +99,24 @@ impl Server {
         })
     }
 
+    /// A server with what these arguments say and nothing else: without any, it knows of no proxy, and its metrics are beside the API.
+    pub async fn plain(arguments: &[&str]) -> Self {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().join("data");
+        let settings = plain_settings(&data, arguments);
+        let server = Self::of(settings, &data, Clock::system()).await.unwrap();
+        Self {
+            directory: Some(directory),
+            ..server
+        }
+    }
+
     /// An instance on a data directory that outlives it: with PostgreSQL there may be several.
     pub async fn instance(data: &Path, clock: Clock, arguments: &[&str]) -> Result<Self, Failure> {
-        let settings = settings(data, arguments);
+        Self::of(settings(data, arguments), data, clock).await
+    }
+
+    async fn of(settings: ServeSettings, data: &Path, clock: Clock) -> Result<Self, Failure> {
         let app = App::start(&settings, clock.clone()).await?;
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
@@ -152,6 +178,14 @@ impl Server {
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", self.scheme, self.address)
+    }
+
+    /// The address of its metrics.
+    pub fn metrics_url(&self) -> String {
+        match self.metrics_address {
+            Some(address) => format!("http://{address}/metrics"),
+            None => self.url("/metrics"),
+        }
     }
 
     /// A person with a role, by the name of their subject.
