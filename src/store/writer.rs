@@ -6,6 +6,7 @@
 //! PostgreSQL, which groups commits itself, a few writers take jobs from the same queue, one a transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -48,6 +49,7 @@ pub struct Writer {
     queue: Sender<Message>,
     changes: broadcast::Sender<Told>,
     availability: Availability,
+    generation: Arc<AtomicI32>,
     metrics: Arc<Metrics>,
 }
 
@@ -95,6 +97,7 @@ impl Writer {
         };
         // What keeps the writers from working is found now, and not by the first job.
         drop(database.connect()?);
+        let generation = Arc::new(AtomicI32::new(0));
         let writing = Writing {
             database: database.clone(),
             messages,
@@ -102,6 +105,7 @@ impl Writer {
             availability: availability.clone(),
             listener: listener.as_ref().map(Listener::handle),
             signer: Arc::clone(signer),
+            generation: Arc::clone(&generation),
             metrics: Arc::clone(metrics),
         };
         // A commit may hang while all else goes on, when it waits for a standby: other connections are not left for that.
@@ -121,9 +125,15 @@ impl Writer {
             queue,
             changes,
             availability: availability.clone(),
+            generation,
             metrics: Arc::clone(metrics),
         };
         Ok((writer, ends))
+    }
+
+    /// Notes which generation of the keyring there is.
+    pub fn note_generation(&self, generation: i32) {
+        self.generation.fetch_max(generation, Ordering::Relaxed);
     }
 
     /// Notes how many jobs wait now.
@@ -176,6 +186,7 @@ struct Writing {
     availability: Availability,
     listener: Option<ListenerHandle>,
     signer: Signer,
+    generation: Arc<AtomicI32>,
     metrics: Arc<Metrics>,
 }
 
@@ -187,7 +198,9 @@ impl Writing {
             availability: &self.availability,
             turn,
             signer: &self.signer,
+            generation: &self.generation,
             kept: None,
+            is_broken: false,
         };
         while let Ok(Message::Job(first)) = self.messages.recv() {
             let (batch, stop) = self.take_batch(first);
