@@ -9,23 +9,24 @@ use credence::domain::command_log::CommandLog;
 use credence::store::audit_chain::{Chain, ChainOwner};
 use credence::store::audit_point::{list_heads, reset_head};
 use credence::store::connection::DatabaseConnection;
+use credence::store::error::StoreError;
+use credence::store::{Store, Written};
 use credence::types::audit::{AuditAction, AuditEntry, AuditEvent, Signer};
 use credence::types::clock::{Clock, Timestamp};
 use credence::types::credential::Credential;
 use credence::types::id::{Id, IdSource};
 use credence::types::user::{User, UserKey};
 use diesel::connection::SimpleConnection;
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::audit_chain::{FORGET, KEEP, PUT_BACK, does_not_start, refused_start, write_events};
 use crate::support::audit::{findings, signer};
-use crate::support::client::CREATE;
 use crate::support::database::bytes;
 use crate::support::keys::{change_keys, keys_refused, new_key};
+use crate::support::log::Log;
 use crate::support::process::{Place, stderr, stdout};
 use crate::support::store::lines;
-use crate::support::{Server, database, http_client, secret};
+use crate::support::{Server, database};
 
 /// The chain that commands write.
 fn command_chain() -> i32 {
@@ -108,6 +109,7 @@ async fn a_chain_that_vanishes_is_found_also_behind_a_made_up_checkpoint() {
     for is_pruned in [false, true] {
         if is_pruned {
             prune_all(&place, &mut connection);
+            used(&place, anchors, "second").await;
         }
         connection.batch_execute(KEEP).unwrap();
         for chain in chains(&mut connection) {
@@ -126,8 +128,9 @@ async fn a_chain_that_vanishes_is_found_also_behind_a_made_up_checkpoint() {
                 connection.batch_execute(attack).unwrap();
                 let shown = found(&place, &["--anchor", anchors]);
                 assert!(shown.contains(&told), "{attack}: {shown}");
-                // With the last events of the other chains, nothing in the database names it but an anchor that came after it.
-                if is_pruned || *attack == made_up {
+                // Without a second place, an anchor of another chain names it, if there is one by then: on SQLite the server's and that of
+                // the command which pruned.
+                if *attack == made_up || (is_pruned && !database::is_postgres()) {
                     let shown = found(&place, &[]);
                     assert!(shown.contains(&told), "{attack}: {shown}");
                 }
@@ -239,7 +242,7 @@ async fn what_a_damaged_log_left_cannot_be_changed_unnoticed_and_is_pruned_later
         ),
         format!("DELETE FROM audit_events WHERE {first}"),
         format!("UPDATE audit_events SET chain_sequence = -1 WHERE {first}"),
-        add(chain, -3),
+        add(chain, -3).replace("eeee", "dddd"),
     ] {
         connection.batch_execute(&attack).unwrap();
         let shown = findings(&mut connection, &signer);
@@ -399,11 +402,13 @@ async fn an_older_keyring_is_refused_also_when_the_events_that_name_the_newer_on
 
 /// Cuts the last event of a chain off, and says that the chain ends before it.
 fn cut(chain: i32) -> String {
-    let last = format!("(SELECT max(chain_sequence) FROM audit_events WHERE chain = {chain})");
+    let last = format!(
+        "COALESCE((SELECT max(chain_sequence) FROM audit_events WHERE chain = {chain}), 0)"
+    );
     format!(
         "DELETE FROM audit_events WHERE chain = {chain} AND chain_sequence = {last};
          UPDATE audit_chains SET chain_sequence = {last}, tag = {},
-             mac = (SELECT mac FROM audit_events WHERE chain = {chain} AND chain_sequence = {last}) WHERE chain = {chain}",
+             mac = COALESCE((SELECT mac FROM audit_events WHERE chain = {chain} AND chain_sequence = {last}), mac) WHERE chain = {chain}",
         zeros(32)
     )
 }
@@ -460,57 +465,48 @@ async fn a_server_does_not_go_on_with_a_chain_that_was_cut() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let place = database::place(&data);
-    let log = directory.path().join("log");
-    let file = std::fs::File::create(&log).unwrap();
-    let mut server = place.serve(Stdio::from(file), &[]);
-    let admin = place.token("ada", "admin");
-    let create = async |name: &str| {
-        let variables = json!({ "name": name, "value": secret(name) });
-        let request = http_client()
-            .post(format!("http://{}/graphql", server.address))
-            .bearer_auth(&admin)
-            .header("content-type", "application/json")
-            .body(json!({ "query": CREATE, "variables": variables }).to_string());
-        request.send().await.unwrap().text().await.unwrap()
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    server.end().await;
+    let database = database::database(&data);
+    let mut connection = database.connect().unwrap();
+    let signer = signer(&mut connection, &data.join("master.key"));
+    let (store, end) = Store::open(&database, &signer).unwrap();
+    let ids = IdSource::new(Clock::system());
+    let (credential, owner) = (ids.next(), ids.next());
+    let write = || {
+        let action = AuditAction::CredentialResolved;
+        let entry = event(&ids, "2026-11-01T12:00:00Z", action, credential, owner);
+        store.write_changes(move |_connection| {
+            Ok::<_, StoreError>(Written {
+                entries: vec![entry.clone()],
+                ..Written::new(())
+            })
+        })
     };
-    for name in ["one", "two"] {
-        let answer = create(name).await;
-        assert!(!answer.contains("\"errors\""), "{answer}");
+    for _ in 0..6 {
+        write().await.unwrap();
     }
-    let mut connection = database::database(&data).connect().unwrap();
-    connection.be_patient().unwrap();
-    let of_chain = "SELECT CAST(chain_sequence AS text) || CAST(mac AS text) AS line FROM audit_events WHERE chain = 0 ORDER BY 1";
     if database::is_postgres() {
         connection.batch_execute(&cut(0)).unwrap();
         end_writers(&mut connection);
     } else {
         // What waits for this transaction is given up, and its connection with it.
         connection.batch_execute("BEGIN IMMEDIATE").unwrap();
+        assert_eq!(write().await, Err(StoreError::Unavailable));
         connection.batch_execute(&cut(0)).unwrap();
-        let answer = create("three").await;
-        assert!(answer.contains("\"UNAVAILABLE\""), "{answer}");
         connection.batch_execute("COMMIT").unwrap();
     }
-    let left = lines(&mut connection, of_chain);
-    for name in ["four", "five", "six", "seven", "eight", "nine"] {
-        let answer = create(name).await;
-        // On PostgreSQL a writer may have another chain, while the first one is being looked at.
-        assert!(
-            answer.contains("\"UNAVAILABLE\"") || database::is_postgres(),
-            "{answer}"
-        );
+    let count = "SELECT count(*) FROM audit_events";
+    let left = number(&mut connection, count);
+    for _ in 0..6 {
+        assert_eq!(write().await, Err(StoreError::Unavailable));
     }
-    server.signal("TERM");
-    assert!(server.child.wait().unwrap().success());
-    assert_eq!(lines(&mut connection, of_chain), left);
-    let log = std::fs::read_to_string(&log).unwrap();
-    let told = log.lines().filter(|line| line.contains("audit verify"));
-    let told: Vec<&str> = told.collect();
-    assert!(told.iter().all(|line| line.contains("ERROR")), "{log}");
-    // Each writer says it once, and so does what writes anchors.
-    assert!((1..=5).contains(&told.len()), "{log}");
-    let shown = found(&place, &[]);
-    assert!(shown.contains("chain 0: its end was changed"), "{shown}");
+    assert_eq!(number(&mut connection, count), left);
+    let shown = findings(&mut connection, &signer);
+    assert_eq!(shown, ["chain 0: its end was changed"]);
+    does_not_start(&place);
+    drop(store);
+    tokio::task::spawn_blocking(|| end.finish()).await.unwrap();
 }
 
 #[tokio::test]
@@ -519,6 +515,7 @@ async fn no_anchor_holds_an_end_that_nobody_authenticated() {
     let data = directory.path().join("data");
     let anchors = directory.path().join("anchors");
     let arguments = ["--audit-anchor", anchors.to_str().unwrap()];
+    let log = Log::begin();
     let server = Server::instance(&data, Clock::system(), &arguments)
         .await
         .unwrap();
@@ -535,6 +532,11 @@ async fn no_anchor_holds_an_end_that_nobody_authenticated() {
     drop(alice);
     server.end().await;
     assert_eq!(std::fs::read_to_string(&anchors).unwrap(), "");
+    let told = log.take();
+    assert!(
+        told.contains("ERROR") && told.contains("audit verify"),
+        "{told}"
+    );
     let count = "SELECT count(*) FROM audit_events WHERE action = 'LOG_ANCHORED'";
     assert_eq!(number(&mut connection, count), 0);
 }
@@ -638,7 +640,7 @@ async fn a_log_that_was_pruned_after_the_clock_was_set_back_verifies() {
     assert_eq!(findings(&mut first, &signer), Vec::<String>::new());
     first
         .batch_execute(
-            "UPDATE reference_progress SET counted_through = (SELECT max(id) FROM audit_events)",
+            "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)",
         )
         .unwrap();
     succeeds(&audit(
