@@ -19,7 +19,7 @@ pub enum FailureKind {
     Software,
     /// A file or a socket cannot be used.
     InputOutput,
-    /// Another process has the data directory.
+    /// Another process has the data directory, or writes the audit log that is to be let go on.
     DataDirectoryInUse,
     /// The configuration or a key is not right.
     Configuration,

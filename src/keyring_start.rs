@@ -8,10 +8,10 @@ use crate::crypto::keyring::{Keyring, KeyringError};
 use crate::crypto::keyring_change;
 use crate::crypto::opened_keys::OpenedKeys;
 use crate::crypto::wrapping::WrappingKey;
-use crate::domain::audit_verification::{BrokenLog, find_break};
+use crate::domain::audit_break::{BrokenLog, find_break};
 use crate::domain::keyring::sample_values;
 use crate::failure::{Failure, FailureKind};
-use crate::store::audit_chain::list_heads;
+use crate::store::audit_point::list_heads;
 use crate::store::connection::{Database, DatabaseConnection};
 use crate::store::error::StoreError;
 use crate::store::postgres::{self, ConnectProblem};
@@ -119,6 +119,9 @@ fn check_log_end(
         .map_err(|error| store_failure(database, error))?;
     let told = match broken {
         None => return Ok(opened),
+        Some(BrokenLog::Beginning(chain)) => format!(
+            "the audit log does not begin where it began (chain {chain}): somebody added to it or changed it"
+        ),
         Some(BrokenLog::End(chain)) => format!(
             "the audit log does not end where it ended (chain {chain}): somebody cut or changed it"
         ),
@@ -128,6 +131,9 @@ fn check_log_end(
         Some(BrokenLog::KeyringOld { logged, found }) => format!(
             "the keyring is of generation {found}, and the audit log says {logged}: somebody put an older one back, with keys that were \
              dropped since"
+        ),
+        Some(BrokenLog::KeyringUnlogged { logged, found }) => format!(
+            "the keyring is of generation {found}, and the audit log says {logged}: somebody took events of commands away"
         ),
     };
     Err(Failure::configuration(format!(
@@ -315,6 +321,13 @@ pub fn store_failure(database: &Database, error: StoreError) -> Failure {
             return Failure::configuration(
                 "a row of the keyring is damaged: restore it from a backup",
             );
+        }
+        (StoreError::ChainBroken(chain), _) => {
+            return Failure::configuration(format!(
+                "the audit log does not end where it ended (chain {chain}): somebody cut or changed it, and nothing is written; `credence \
+                 audit verify` shows what there is to see; restore the database from a backup, or let it go on as it is with `credence \
+                 audit prune --damaged`"
+            ));
         }
         (_, Database::Sqlite(path)) => format!(
             "the database {} cannot be read or written: is the file intact, the disk full, the directory writable?",

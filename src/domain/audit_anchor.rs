@@ -9,7 +9,7 @@ use super::error::Error;
 use crate::crypto::audit_key::audit_signer;
 use crate::store::Written;
 use crate::store::audit::has_event_behind;
-use crate::store::audit_chain::list_heads;
+use crate::store::audit_point::list_authentic_ends;
 use crate::store::error::StoreError;
 use crate::types::audit::{AuditEntry, ChainPoint, Mac, Signer};
 use crate::types::clock::Timestamp;
@@ -31,6 +31,25 @@ pub struct Anchoring {
     heads: Vec<ChainPoint>,
     /// Since when it is waited for the next one.
     since: Option<Timestamp>,
+    /// Whether an end was not authentic the last time: that is said once.
+    is_broken: bool,
+}
+
+impl Anchoring {
+    /// An anchor says that the log was as it is: nobody can say that of an end that is not authentic.
+    fn tell_broken(&mut self, error: &StoreError) {
+        let StoreError::ChainBroken(chain) = error else {
+            return;
+        };
+        if !self.is_broken {
+            tracing::error!(
+                chain,
+                "the audit log does not end where it ended: somebody cut or changed it, and no anchor is written. `credence audit verify` \
+                 shows what there is to see"
+            );
+        }
+        self.is_broken = true;
+    }
 }
 
 impl Domain {
@@ -45,7 +64,13 @@ impl Domain {
     ) -> Result<Option<String>, Error> {
         let keyring = self.keyring.present();
         let signer = audit_signer(&keyring);
-        let present = self.heads(&signer).await?;
+        let present = match self.heads(&signer).await {
+            Ok(present) => present,
+            Err(error) => {
+                anchoring.tell_broken(&error);
+                return Err(error.into());
+            }
+        };
         let now = self.clock.now();
         let since = *anchoring.since.get_or_insert(now);
         let count = event_count(&present) - event_count(&anchoring.heads);
@@ -61,11 +86,11 @@ impl Domain {
         let (ids, clock, inside) = (self.ids.clone(), self.clock.clone(), signer.clone());
         self.store
             .write_changes(move |connection| {
-                let heads = list_heads(connection, &inside)?;
+                let heads = list_authentic_ends(connection, &inside)?;
                 let anchor = AuditEntry::Anchor {
                     id: ids.next(),
                     at: clock.now(),
-                    heads: heads.iter().map(|head| head.point).collect(),
+                    heads,
                 };
                 Ok::<_, Error>(Written {
                     answer: (),
@@ -81,6 +106,7 @@ impl Domain {
         *anchoring = Anchoring {
             heads,
             since: Some(now),
+            is_broken: false,
         };
         Ok(Some(text))
     }
@@ -88,10 +114,7 @@ impl Domain {
     async fn heads(&self, signer: &Signer) -> Result<Vec<ChainPoint>, StoreError> {
         let signer = signer.clone();
         self.store
-            .read(move |connection| {
-                let heads = list_heads(connection, &signer)?;
-                Ok(heads.iter().map(|head| head.point).collect())
-            })
+            .read(move |connection| list_authentic_ends(connection, &signer))
             .await
     }
 

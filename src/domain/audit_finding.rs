@@ -10,10 +10,19 @@ use crate::types::id::Id;
 pub enum Finding {
     /// The end of a chain is not authentic.
     HeadChanged(i32),
-    /// A chain has events and no end.
+    /// A chain has events or a checkpoint, and no end.
     HeadMissing(i32),
     /// The checkpoint of a chain is not authentic.
     CheckpointChanged(i32),
+    /// Events stand before the beginning of a chain.
+    EventsBeforeBeginning {
+        /// The number of the chain.
+        chain: i32,
+        /// The place behind which it begins.
+        through: i64,
+    },
+    /// What a damaged log has left before the beginning of a chain is not as it was left.
+    KeptEventsChanged(i32),
     /// An event was changed, or is not at its place.
     EventChanged {
         /// The number of the chain.
@@ -75,8 +84,8 @@ pub enum Finding {
     NameDiffers(Id<Credential>),
     /// A credential has another owner than the log says.
     OwnerDiffers(Id<Credential>),
-    /// The keyring is an earlier one than the log says.
-    KeyringOld {
+    /// The keyring is another one than the log says.
+    KeyringDiffers {
         /// What the log says.
         logged: i32,
         /// What there is.
@@ -92,6 +101,14 @@ impl fmt::Display for Finding {
             Self::CheckpointChanged(chain) => {
                 write!(formatter, "chain {chain}: its checkpoint was changed")
             }
+            Self::EventsBeforeBeginning { chain, through } => write!(
+                formatter,
+                "chain {chain}, up to event {through}: events stand before the beginning of the chain"
+            ),
+            Self::KeptEventsChanged(chain) => write!(
+                formatter,
+                "chain {chain}: the events that `prune --damaged` left before its beginning were changed"
+            ),
             Self::EventChanged { chain, sequence } => write!(
                 formatter,
                 "chain {chain}, event {sequence}: it was changed, or belongs to another place"
@@ -152,7 +169,7 @@ impl fmt::Display for Finding {
                     "credential {id}: it has another owner than the log says"
                 )
             }
-            Self::KeyringOld { logged, found } => write!(
+            Self::KeyringDiffers { logged, found } => write!(
                 formatter,
                 "the keyring is of generation {found}, and the log says {logged}"
             ),

@@ -1,12 +1,14 @@
-//! Whether the audit log is as it was written: every event of every chain, the ends of the chains, the anchors, and whether credentials are
-//! as the log says.
+//! Whether the audit log is as it was written: every event of every chain, the beginnings and ends of the chains, the anchors, and whether
+//! credentials and the keyring are as the log says.
 
 use std::collections::HashMap;
 
+use super::audit_chain_state::{ChainState, greatest_generation, list_chain_states};
 use super::audit_finding::Finding;
 use super::command_log::generation_in;
-use crate::store::audit::{find_keyring_reason, find_last, find_mac, list_chain, list_chains};
-use crate::store::audit_chain::{StoredPoint, event_mac, list_checkpoints, list_heads, start_of};
+use crate::store::audit::{find_mac, has_event_through, list_chain};
+use crate::store::audit_chain::event_mac;
+use crate::store::audit_point::{find_kept, list_checkpoints, list_heads};
 use crate::store::audit_row::AuditRow;
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
@@ -32,6 +34,17 @@ pub struct Logged {
     pub state: Option<CredentialState>,
 }
 
+/// Where a chain begins and ends.
+#[derive(Clone, Copy)]
+pub struct VerifiedChain {
+    /// The point behind which its events begin.
+    pub beginning: ChainPoint,
+    /// Whether it has rows up to there, which a damaged log has left.
+    pub has_kept: bool,
+    /// Its last event.
+    pub end: ChainPoint,
+}
+
 /// What was found.
 #[derive(Default)]
 pub struct Verification {
@@ -47,8 +60,8 @@ pub struct Verification {
     pub finding_count: usize,
     /// What the log says of credentials.
     pub logged: HashMap<Id<Credential>, Logged>,
-    /// Where the chains end.
-    pub ends: Vec<ChainPoint>,
+    /// Where the chains begin and end.
+    pub verified: Vec<VerifiedChain>,
     generation: i32,
     anchored: Vec<ChainPoint>,
 }
@@ -81,18 +94,14 @@ impl Verification {
         connection.in_snapshot(|connection| {
             let heads = list_heads(connection, signer)?;
             let checkpoints = list_checkpoints(connection, signer)?;
-            let chains = all_chains(connection, &heads)?;
-            for chain in &chains {
-                let verified = Verified {
-                    chain: *chain,
-                    head: of_chain(&heads, *chain),
-                    checkpoint: of_chain(&checkpoints, *chain),
-                };
-                self.verify_chain(connection, signer, &verified, tell)?;
+            let states = list_chain_states(connection, &heads, &checkpoints)?;
+            for state in &states {
+                self.verify_chain(connection, signer, state, tell)?;
             }
-            self.chains = chains.len();
+            self.chains = states.len();
+            self.generation = self.generation.max(greatest_generation(&heads));
             self.anchored.extend_from_slice(anchors);
-            self.verify_anchors(connection, &checkpoints)?;
+            self.verify_anchors(connection, &states)?;
             self.compare_credentials(connection)?;
             self.compare_keyring(connection)
         })
@@ -102,17 +111,13 @@ impl Verification {
         &mut self,
         connection: &mut DatabaseConnection,
         signer: &Signer,
-        verified: &Verified,
+        state: &ChainState,
         tell: &mut dyn FnMut(u64),
     ) -> Result<(), StoreError> {
-        let chain = verified.chain;
-        let mut last = start_of(signer, chain);
-        if let Some(checkpoint) = verified.checkpoint {
-            last = checkpoint.point;
-            if !checkpoint.is_authentic {
-                self.find(Finding::CheckpointChanged(chain));
-            }
-        }
+        let chain = state.chain;
+        let beginning = state.beginning(signer);
+        self.verify_beginning(connection, signer, state, &beginning)?;
+        let mut last = beginning;
         // Behind a gap nothing is known of what came before.
         let mut is_known = true;
         loop {
@@ -148,14 +153,43 @@ impl Verification {
             self.events = self.events.saturating_add(count);
             tell(count);
         }
-        self.verify_end(verified, &last);
-        self.ends.push(last);
+        self.verify_end(state, &last);
+        self.verified.push(VerifiedChain {
+            beginning,
+            has_kept: state.kept().is_some(),
+            end: last,
+        });
         Ok(())
     }
 
-    fn verify_end(&mut self, verified: &Verified, last: &ChainPoint) {
-        let chain = verified.chain;
-        let Some(head) = verified.head else {
+    /// Up to where a chain was pruned, there are the rows that a damaged log has left, or none.
+    fn verify_beginning(
+        &mut self,
+        connection: &mut DatabaseConnection,
+        signer: &Signer,
+        state: &ChainState,
+        beginning: &ChainPoint,
+    ) -> Result<(), StoreError> {
+        let chain = state.chain;
+        if state.checkpoint.is_some_and(|stored| !stored.is_authentic) {
+            self.find(Finding::CheckpointChanged(chain));
+        }
+        if let Some(kept) = state.kept() {
+            if find_kept(connection, signer, beginning)? != Some(kept) {
+                self.find(Finding::KeptEventsChanged(chain));
+            }
+        } else if has_event_through(connection, chain, beginning.sequence)? {
+            self.find(Finding::EventsBeforeBeginning {
+                chain,
+                through: beginning.sequence,
+            });
+        }
+        Ok(())
+    }
+
+    fn verify_end(&mut self, state: &ChainState, last: &ChainPoint) {
+        let chain = state.chain;
+        let Some(head) = state.head else {
             self.find(Finding::HeadMissing(chain));
             return;
         };
@@ -212,15 +246,16 @@ impl Verification {
     fn verify_anchors(
         &mut self,
         connection: &mut DatabaseConnection,
-        checkpoints: &[StoredPoint],
+        states: &[ChainState],
     ) -> Result<(), StoreError> {
         let mut anchored = std::mem::take(&mut self.anchored);
         anchored.sort_unstable_by_key(|point| (point.chain, point.sequence, point.mac));
         anchored.dedup();
         for point in anchored {
-            let pruned = checkpoints
+            let pruned = states
                 .iter()
-                .find(|stored| stored.point.chain == point.chain)
+                .find(|state| state.chain == point.chain)
+                .and_then(ChainState::authentic_checkpoint)
                 .map_or(0, |stored| stored.point.sequence);
             if point.sequence <= pruned {
                 continue;
@@ -290,104 +325,12 @@ impl Verification {
     }
 
     fn compare_keyring(&mut self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
+        // The first one has no event.
+        let logged = self.generation.max(1);
         let found = keyring::find_generation(connection)?.unwrap_or(0);
-        if found < self.generation {
-            self.find(Finding::KeyringOld {
-                logged: self.generation,
-                found,
-            });
+        if found != logged {
+            self.find(Finding::KeyringDiffers { logged, found });
         }
         Ok(())
-    }
-}
-
-/// A chain, where it ends and up to where it was pruned.
-struct Verified {
-    chain: i32,
-    head: Option<StoredPoint>,
-    checkpoint: Option<StoredPoint>,
-}
-
-/// Those that have events, and those that have an end.
-fn all_chains(
-    connection: &mut DatabaseConnection,
-    heads: &[StoredPoint],
-) -> Result<Vec<i32>, StoreError> {
-    let mut chains = list_chains(connection)?;
-    chains.extend(heads.iter().map(|head| head.point.chain));
-    chains.sort_unstable();
-    chains.dedup();
-    Ok(chains)
-}
-
-fn of_chain(points: &[StoredPoint], chain: i32) -> Option<StoredPoint> {
-    let found = points.iter().find(|stored| stored.point.chain == chain);
-    found.copied()
-}
-
-/// Why a server does not start on a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokenLog {
-    /// A chain does not end where it ended.
-    End(i32),
-    /// There is none, beside what it would tell of.
-    Missing,
-    /// The keyring is an earlier one than the log says.
-    KeyringOld {
-        /// What the log says.
-        logged: i32,
-        /// What there is.
-        found: i32,
-    },
-}
-
-/// Looks whether the chains end where they should, and whether the keyring is the one that the log names last: what a start looks at.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be read.
-pub fn find_break(
-    connection: &mut DatabaseConnection,
-    signer: &Signer,
-) -> Result<Option<BrokenLog>, StoreError> {
-    connection.in_snapshot(|connection| {
-        let heads = list_heads(connection, signer)?;
-        let checkpoints = list_checkpoints(connection, signer)?;
-        for chain in all_chains(connection, &heads)? {
-            let last = find_last(connection, chain)?;
-            let verified = Verified {
-                chain,
-                head: of_chain(&heads, chain),
-                checkpoint: of_chain(&checkpoints, chain),
-            };
-            if !verified.ends_with(last, &start_of(signer, chain)) {
-                return Ok(Some(BrokenLog::End(chain)));
-            }
-        }
-        let has_credentials = !credential::list_states(connection, Id::NIL, 1)?.is_empty();
-        if heads.is_empty() && has_credentials {
-            return Ok(Some(BrokenLog::Missing));
-        }
-        let found = keyring::find_generation(connection)?.unwrap_or(0);
-        let reason = find_keyring_reason(connection)?;
-        let logged = reason.as_deref().and_then(generation_in).unwrap_or(0);
-        Ok((found < logged).then_some(BrokenLog::KeyringOld { logged, found }))
-    })
-}
-
-impl Verified {
-    /// Whether the last event that there is, if any, is the one that the chain ended with, or whether it was pruned up to its end: what
-    /// stands before that is to be deleted, and counts no more.
-    fn ends_with(&self, last: Option<(i64, Vec<u8>)>, start: &ChainPoint) -> bool {
-        let Some(head) = self.head.filter(|head| head.is_authentic) else {
-            return false;
-        };
-        let end = head.point;
-        let checkpoint = self.checkpoint.filter(|stored| stored.is_authentic);
-        let is_pruned = checkpoint.is_some_and(|stored| stored.point == end);
-        match last {
-            Some((sequence, _mac)) if is_pruned => sequence <= end.sequence,
-            Some((sequence, mac)) => sequence == end.sequence && mac == end.mac,
-            None => is_pruned || end == *start,
-        }
     }
 }

@@ -2,13 +2,16 @@
 
 use rustix::process::geteuid;
 
-use crate::store::audit::find_last_event;
-use crate::store::audit_chain::{Chain, ChainOwner};
+use crate::store::audit_chain::{Chain, ChainOwner, find_last_authentic_event};
 use crate::store::connection::DatabaseConnection;
 use crate::store::error::StoreError;
-use crate::types::audit::{AuditAction, AuditEntry, AuditEvent, CredentialState, Signer};
+use crate::store::keyring::find_generation;
+use crate::types::audit::{
+    AuditAction, AuditEntry, AuditEvent, ChainPoint, CredentialState, Signer,
+};
 use crate::types::clock::Clock;
-use crate::types::id::IdSource;
+use crate::types::credential::Credential;
+use crate::types::id::{Id, IdSource};
 use crate::types::user::UserKey;
 
 /// The issuer of those who use the commands: the machine's operating system.
@@ -65,6 +68,31 @@ impl CommandLog {
         }
     }
 
+    /// That the log said of a credential that it was deleted.
+    #[must_use]
+    pub fn carried_over_deletion(
+        &self,
+        credential_id: Id<Credential>,
+        event_id: Id<AuditEvent>,
+    ) -> AuditEntry {
+        AuditEntry::DeletionCarriedOver {
+            id: self.ids.next(),
+            at: self.clock.now(),
+            credential_id,
+            event_id,
+        }
+    }
+
+    /// Where the chains end, so that none of them vanishes unnoticed with all that named it.
+    #[must_use]
+    pub fn anchor(&self, heads: Vec<ChainPoint>) -> AuditEntry {
+        AuditEntry::Anchor {
+            id: self.ids.next(),
+            at: self.clock.now(),
+            heads,
+        }
+    }
+
     /// What a credential is like, whatever the log said of it before.
     #[must_use]
     pub fn accepted(&self, state: CredentialState) -> AuditEntry {
@@ -83,8 +111,12 @@ impl CommandLog {
     ///
     /// # Errors
     /// A [`StoreError`] when the database cannot be read.
-    pub fn follow(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
-        if let Some(last) = find_last_event(connection)? {
+    pub fn follow(
+        &self,
+        connection: &mut DatabaseConnection,
+        signer: &Signer,
+    ) -> Result<(), StoreError> {
+        if let Some(last) = find_last_authentic_event(connection, signer)? {
             self.ids.follow(last);
         }
         Ok(())
@@ -93,7 +125,7 @@ impl CommandLog {
     /// Adds to the log, in a transaction that writes.
     ///
     /// # Errors
-    /// A [`StoreError`] when the database cannot be written.
+    /// [`StoreError::ChainBroken`] when the chain does not end where it ended; otherwise a [`StoreError`] when the database cannot be written.
     pub fn append(
         &mut self,
         connection: &mut DatabaseConnection,
@@ -106,6 +138,7 @@ impl CommandLog {
             None => Chain::open(connection, ChainOwner::Command, signer)?,
         };
         chain.append(connection, entries)?;
+        chain.note_generation(find_generation(connection)?.unwrap_or(0));
         chain.write_end(connection)?;
         self.chain = Some(chain);
         Ok(())

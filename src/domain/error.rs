@@ -170,6 +170,9 @@ impl From<StoreError> for Error {
             StoreError::Unreadable => {
                 Self::Internal(Cause("a row that no version of this program writes"))
             }
+            StoreError::ChainBroken(_) => {
+                Self::Internal(Cause("an audit log that does not end where it ended"))
+            }
             StoreError::Internal(cause) => Self::Internal(cause),
         }
     }

@@ -171,9 +171,12 @@ impl Domain {
     /// That it could not be done now: the next time it is.
     pub async fn refresh_keyring(&self) -> Result<(), Error> {
         let keyring = Arc::clone(&self.keyring);
-        self.store
-            .read(move |connection| keyring.refresh(connection, true).map(|_keyring| ()))
-            .await
+        let present = self
+            .store
+            .read(move |connection| keyring.refresh(connection, true))
+            .await?;
+        self.store.note_generation(present.generation());
+        Ok(())
     }
 }
 

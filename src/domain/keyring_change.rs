@@ -202,7 +202,7 @@ impl KeyringEditor<'_> {
             if !keyring::update_keyring(connection, &before, &after)? {
                 return Err(KeyringProblem::Overtaken);
             }
-            log.follow(connection)?;
+            log.follow(connection, &signer)?;
             let event = log.keyring_event(AuditAction::KeyringChanged, &what, after.generation);
             log.append(connection, &signer, &[event])?;
             Ok(after)

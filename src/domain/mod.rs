@@ -5,6 +5,8 @@
 
 pub mod audit;
 pub mod audit_anchor;
+pub mod audit_break;
+mod audit_chain_state;
 pub mod audit_finding;
 pub mod audit_prune;
 pub mod audit_verification;
@@ -54,9 +56,10 @@ use resolve::ClientKey;
 use session::SignIn;
 use token::Tokens;
 
+use crate::crypto::audit_key::audit_signer;
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::store::audit::find_last_event;
+use crate::store::audit_chain::find_last_authentic_event;
 use crate::store::connection::DatabaseConnection;
 use crate::types::clock::Clock;
 use crate::types::id::{Id, IdSource};
@@ -102,6 +105,7 @@ impl Domain {
         removal_leeway_seconds: i64,
     ) -> Self {
         let metrics = Arc::clone(store.metrics());
+        store.note_generation(keyring.present().generation());
         observation::expect(&metrics);
         Self {
             refusals: Refusals::new(&metrics),
@@ -143,7 +147,8 @@ impl Domain {
     /// # Errors
     /// [`Error::Unavailable`] when the database cannot be read.
     pub fn follow_events(&self, connection: &mut DatabaseConnection) -> Result<(), Error> {
-        if let Some(last) = find_last_event(connection)? {
+        let signer = audit_signer(&self.keyring.present());
+        if let Some(last) = find_last_authentic_event(connection, &signer)? {
             self.ids.follow(last);
         }
         Ok(())

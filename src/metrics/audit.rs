@@ -68,7 +68,7 @@ impl AuditMetrics {
             match entry {
                 AuditEntry::Event(event) => self.events.count([event.action.as_str()]),
                 AuditEntry::Anchor { at, .. } => self.count_anchor(*at),
-                AuditEntry::CarriedOver { .. } => {}
+                AuditEntry::CarriedOver { .. } | AuditEntry::DeletionCarriedOver { .. } => {}
             }
         }
     }

@@ -12,6 +12,7 @@ use super::schema::audit_events;
 use super::{row, search};
 use crate::types::audit::{AuditAction, AuditEvent, AuditEventFilter};
 use crate::types::clock::Timestamp;
+use crate::types::credential::Credential;
 use crate::types::id::Id;
 use crate::types::page::{Page, PageRequest, Side};
 
@@ -64,6 +65,67 @@ pub fn list_chain(
         .load(connection)?)
 }
 
+/// The rows of a chain up to one of its events, in its order; `after` is where the last ones ended.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub(super) fn list_chain_through(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    after: Option<i64>,
+    through: i64,
+    limit_rows: i64,
+) -> Result<Vec<AuditRow>, StoreError> {
+    let mut query = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.le(through))
+        .into_boxed::<MultiBackend>();
+    if let Some(after) = after {
+        query = query.filter(audit_events::chain_sequence.gt(after));
+    }
+    Ok(query
+        .order(audit_events::chain_sequence)
+        .limit(limit_rows)
+        .load(connection)?)
+}
+
+/// The rows of a chain from one of its events back, the last one first.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub(super) fn list_chain_back(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    from: i64,
+    limit_rows: i64,
+) -> Result<Vec<AuditRow>, StoreError> {
+    Ok(audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.le(from))
+        .order(audit_events::chain_sequence.desc())
+        .limit(limit_rows)
+        .load(connection)?)
+}
+
+/// Whether a chain has an event up to a place.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn has_event_through(
+    connection: &mut DatabaseConnection,
+    chain: i32,
+    through: i64,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> = audit_events::table
+        .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.le(through))
+        .order(audit_events::chain_sequence)
+        .select(audit_events::chain_sequence)
+        .first(connection)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// The rows of all chains behind a row, in the order of their IDs.
 ///
 /// # Errors
@@ -86,20 +148,19 @@ pub fn list_rows(
 /// A [`StoreError`] when the database cannot be read.
 pub fn list_chains(connection: &mut DatabaseConnection) -> Result<Vec<i32>, StoreError> {
     let mut chains: Vec<i32> = Vec::new();
-    loop {
+    let mut from = Some(i32::MIN);
+    while let Some(least) = from {
         // From one to the next by the index: there are few of them, and many events.
-        let after = chains.last().copied().unwrap_or(i32::MIN);
         let next: Option<i32> = audit_events::table
-            .filter(audit_events::chain.gt(after))
+            .filter(audit_events::chain.ge(least))
             .order(audit_events::chain)
             .select(audit_events::chain)
             .first(connection)
             .optional()?;
-        match next {
-            Some(next) => chains.push(next),
-            None => return Ok(chains),
-        }
+        chains.extend(next);
+        from = next.and_then(|next| next.checked_add(1));
     }
+    Ok(chains)
 }
 
 /// What authenticates an event of a chain; `None` when it is not there.
@@ -133,13 +194,15 @@ pub fn find_last(
     Ok(last.first(connection).optional()?)
 }
 
-/// The first event of a chain that must stay when those before a time go: the first one of that time or later, or behind an event.
+/// The first event of a chain, behind one of its events, that must stay when those before a time go: the first one of that time or later,
+/// or behind an event of any chain.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
 pub fn find_first_to_keep(
     connection: &mut DatabaseConnection,
     chain: i32,
+    after: i64,
     before: Timestamp,
     through: Id<AuditEvent>,
 ) -> Result<Option<i64>, StoreError> {
@@ -147,13 +210,14 @@ pub fn find_first_to_keep(
     let is_behind = audit_events::id.gt(through.as_bytes().as_slice());
     let first = audit_events::table
         .filter(audit_events::chain.eq(chain))
+        .filter(audit_events::chain_sequence.gt(after))
         .filter(is_late.or(is_behind))
         .order(audit_events::chain_sequence)
         .select(audit_events::chain_sequence);
     Ok(first.first(connection).optional()?)
 }
 
-/// Deletes events of a chain, up to one of them: so many at most. Returns how many there were.
+/// Deletes the events of a chain, up to one of them. Returns how many there were.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
@@ -161,22 +225,33 @@ pub fn delete_through(
     connection: &mut DatabaseConnection,
     chain: i32,
     through: i64,
-    limit_rows: i64,
 ) -> Result<usize, StoreError> {
-    let rows: Vec<i64> = audit_events::table
-        .filter(audit_events::chain.eq(chain))
-        .filter(audit_events::chain_sequence.le(through))
-        .order(audit_events::chain_sequence)
-        .limit(limit_rows)
-        .select(audit_events::chain_sequence)
-        .load(connection)?;
-    let Some(last) = rows.last() else {
-        return Ok(0);
-    };
     let old = audit_events::table
         .filter(audit_events::chain.eq(chain))
-        .filter(audit_events::chain_sequence.le(*last));
+        .filter(audit_events::chain_sequence.le(through));
     Ok(diesel::delete(old).execute(connection)?)
+}
+
+/// Where the events stand that say what a credential is like, or was.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be read.
+pub fn list_change_places(
+    connection: &mut DatabaseConnection,
+    credential_id: Id<Credential>,
+) -> Result<Vec<(i32, i64)>, StoreError> {
+    let changes = AuditAction::ALL
+        .into_iter()
+        .filter(|action| action.is_change());
+    let words: Vec<&str> = changes
+        .map(AuditAction::as_str)
+        .chain([CARRIED_OVER])
+        .collect();
+    Ok(audit_events::table
+        .filter(audit_events::credential_id.eq(credential_id.as_bytes().as_slice()))
+        .filter(audit_events::action.eq_any(words))
+        .select((audit_events::chain, audit_events::chain_sequence))
+        .load(connection)?)
 }
 
 /// The last event that there is; `None` when there is none.

@@ -9,19 +9,21 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
-use super::audit::insert_row;
+use super::audit::{has_event_through, insert_row, list_chain_back};
+use super::audit_point::{
+    StoredHead, find_head, has_checkpoint, head_tag, list_checkpoints, list_heads, write_head,
+};
 use super::audit_row::AuditRow;
 use super::connection::DatabaseConnection;
 use super::error::{Cause, StoreError};
 use super::postgres::SCHEMA;
-use super::schema::{audit_chains, audit_checkpoints};
-use crate::types::audit::{AuditEntry, ChainPoint, Mac, Signer};
+use super::row;
+use crate::types::audit::{AuditEntry, AuditEvent, ChainPoint, Mac, Signer};
 use crate::types::hex::hex;
+use crate::types::id::Id;
 
 const EVENT_DOMAIN: &[u8] = b"credence/audit/event/v1";
 const START_DOMAIN: &[u8] = b"credence/audit/start/v1";
-const HEAD_DOMAIN: &[u8] = b"credence/audit/head/v1";
-const CHECKPOINT_DOMAIN: &[u8] = b"credence/audit/checkpoint/v1";
 
 /// Who writes a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,19 +44,11 @@ impl ChainOwner {
     }
 }
 
-/// A place in a chain, and whether it is what it says.
-#[derive(Clone, Copy, Debug)]
-pub struct StoredPoint {
-    /// The place.
-    pub point: ChainPoint,
-    /// Whether it was written by somebody who has the key of the log.
-    pub is_authentic: bool,
-}
-
 /// A chain that this connection writes.
 #[derive(Clone)]
 pub struct Chain {
     end: ChainPoint,
+    generation: i32,
     signer: Signer,
 }
 
@@ -62,7 +56,7 @@ impl Chain {
     /// Takes a chain for a connection.
     ///
     /// # Errors
-    /// A [`StoreError`] when the database cannot be read or written.
+    /// [`StoreError::ChainBroken`] when nothing authentic says where it ends; otherwise a [`StoreError`] when the database cannot be read or written.
     pub fn open(
         connection: &mut DatabaseConnection,
         owner: ChainOwner,
@@ -81,22 +75,17 @@ impl Chain {
         chain: i32,
         signer: &Signer,
     ) -> Result<Self, StoreError> {
-        let stored: Option<(i64, Vec<u8>)> = audit_chains::table
-            .find(chain)
-            .select((audit_chains::chain_sequence, audit_chains::mac))
-            .first(connection)
-            .optional()?;
-        let end = match stored {
-            Some((sequence, mac)) => ChainPoint {
-                chain,
-                sequence,
-                mac: mac.try_into().map_err(|_length| StoreError::Unreadable)?,
-            },
+        // Who goes on from an end that nobody authenticated would authenticate it, and with it that the chain was cut.
+        let (end, generation) = match find_head(connection, signer, chain)? {
+            Some(head) if head.is_authentic => (head.point, head.generation),
+            Some(_head) => return Err(StoreError::ChainBroken(chain)),
+            None if was_written(connection, chain)? => return Err(StoreError::ChainBroken(chain)),
             // It is written with its first event.
-            None => start_of(signer, chain),
+            None => (start_of(signer, chain), 0),
         };
         Ok(Self {
             end,
+            generation,
             signer: Arc::clone(signer),
         })
     }
@@ -104,7 +93,7 @@ impl Chain {
     /// The same chain, as it is now.
     ///
     /// # Errors
-    /// A [`StoreError`] when the database cannot be read.
+    /// Those of [`Self::open`].
     pub fn read_again(&self, connection: &mut DatabaseConnection) -> Result<Self, StoreError> {
         Self::read(connection, self.end.chain, &self.signer)
     }
@@ -113,6 +102,11 @@ impl Chain {
     #[must_use]
     pub const fn end(&self) -> ChainPoint {
         self.end
+    }
+
+    /// Notes which generation of the keyring there is: the greatest one is written with the end.
+    pub fn note_generation(&mut self, generation: i32) {
+        self.generation = self.generation.max(generation);
     }
 
     /// Adds to the log. The end is written with [`Self::write_end`] or [`Self::postgres_end_statement`], before the transaction ends.
@@ -144,33 +138,29 @@ impl Chain {
     /// # Errors
     /// A [`StoreError`] when the database cannot be written.
     pub fn write_end(&self, connection: &mut DatabaseConnection) -> Result<(), StoreError> {
-        let tag = head_tag(&self.signer, &self.end);
-        let changed = diesel::update(audit_chains::table.find(self.end.chain))
-            .set((
-                audit_chains::chain_sequence.eq(self.end.sequence),
-                audit_chains::mac.eq(self.end.mac.as_slice()),
-                audit_chains::tag.eq(tag.as_slice()),
-            ))
-            .execute(connection)?;
-        if changed == 0 {
-            insert_head(connection, &self.end, &tag)?;
-        }
-        Ok(())
+        write_head(connection, &self.signer, &self.end, self.generation)
     }
 
     /// The statement that does the same on PostgreSQL: it is sent together with the commit, and takes no time of its own.
     #[must_use]
     pub fn postgres_end_statement(&self) -> String {
-        let tag = head_tag(&self.signer, &self.end);
+        let tag = head_tag(&self.signer, &self.end, self.generation);
         format!(
-            "INSERT INTO audit_chains (chain, chain_sequence, mac, tag) VALUES ({}, {}, '\\x{}', '\\x{}') ON CONFLICT (chain) DO UPDATE \
-             SET chain_sequence = excluded.chain_sequence, mac = excluded.mac, tag = excluded.tag",
+            "INSERT INTO audit_chains (chain, chain_sequence, mac, tag, generation) VALUES ({}, {}, '\\x{}', '\\x{}', {}) ON CONFLICT (chain) \
+             DO UPDATE SET chain_sequence = excluded.chain_sequence, mac = excluded.mac, tag = excluded.tag, \
+             generation = excluded.generation",
             self.end.chain,
             self.end.sequence,
             hex(&self.end.mac),
-            hex(&tag)
+            hex(&tag),
+            self.generation
         )
     }
+}
+
+/// Whether there is anything of a chain that has no end.
+fn was_written(connection: &mut DatabaseConnection, chain: i32) -> Result<bool, StoreError> {
+    Ok(has_event_through(connection, chain, i64::MAX)? || has_checkpoint(connection, chain)?)
 }
 
 /// How many chains there are at most: as many as connections that write at a time.
@@ -184,15 +174,54 @@ struct Claimed {
 
 /// Takes the first chain that no other session has. The lock is one of the tables', and goes with the session.
 fn claim(connection: &mut PgConnection) -> Result<i32, StoreError> {
+    let class = chain_lock_class();
     let claimed: Option<Claimed> = diesel::sql_query(format!(
-        "SELECT chain FROM generate_series(0, $1 - 1) AS chain
-         WHERE pg_try_advisory_lock(hashtext('credence audit chain ' || {SCHEMA}), chain) LIMIT 1"
+        "SELECT chain FROM generate_series(0, $1 - 1) AS chain WHERE pg_try_advisory_lock({class}, chain) LIMIT 1"
     ))
     .bind::<Integer, _>(CHAIN_LIMIT)
     .get_result(connection)
     .optional()?;
     let claimed = claimed.ok_or(StoreError::Internal(Cause("no audit chain that is free")))?;
     Ok(claimed.chain)
+}
+
+/// What the advisory locks of chains have in common, as an expression.
+fn chain_lock_class() -> String {
+    format!("hashtext('credence audit chain ' || {SCHEMA})")
+}
+
+/// Takes chains on PostgreSQL, until the connection is closed. Returns whether no other session has any chain, these or others.
+///
+/// # Errors
+/// A [`StoreError`] when the database cannot be reached.
+pub fn try_take_all(
+    connection: &mut DatabaseConnection,
+    chains: &[i32],
+) -> Result<bool, StoreError> {
+    let DatabaseConnection::Postgres(postgres) = connection else {
+        return Ok(true);
+    };
+    let class = chain_lock_class();
+    for chain in chains {
+        let taken: Option<Claimed> = diesel::sql_query(format!(
+            "SELECT chain FROM (SELECT $1 AS chain) AS chains WHERE pg_try_advisory_lock({class}, chain)"
+        ))
+        .bind::<Integer, _>(*chain)
+        .get_result(postgres)
+        .optional()?;
+        if taken.is_none() {
+            return Ok(false);
+        }
+    }
+    // A chain that has no event yet is in no table.
+    let other: Option<Claimed> = diesel::sql_query(format!(
+        "SELECT 0 AS chain FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND classid = ({class}::bigint & 4294967295)::oid LIMIT 1"
+    ))
+    .get_result(postgres)
+    .optional()?;
+    Ok(other.is_none())
 }
 
 /// The place before the first event of a chain.
@@ -211,140 +240,55 @@ pub fn event_mac(signer: &Signer, before: &Mac, row: &AuditRow) -> Mac {
     signer(&[EVENT_DOMAIN, before, &row.canonical()])
 }
 
-fn head_tag(signer: &Signer, point: &ChainPoint) -> Mac {
-    point_tag(signer, HEAD_DOMAIN, point)
-}
+/// How many of the last events of a chain are looked at for the last ID: they are not in the order of their IDs, but nearly so.
+const LAST_LIMIT_ROWS: i64 = 256;
 
-fn point_tag(signer: &Signer, domain: &[u8], point: &ChainPoint) -> Mac {
-    let chain = point.chain.to_be_bytes();
-    let sequence = point.sequence.to_be_bytes();
-    signer(&[domain, &chain, &sequence, &point.mac])
-}
-
-type PointColumns = (i32, i64, Vec<u8>, Vec<u8>);
-
-fn points_of(signer: &Signer, domain: &[u8], rows: Vec<PointColumns>) -> Vec<StoredPoint> {
-    let point_of = |(chain, sequence, mac, tag): PointColumns| {
-        let is_whole = mac.len() == Mac::default().len();
-        let point = ChainPoint {
-            chain,
-            sequence,
-            mac: mac.try_into().unwrap_or_default(),
-        };
-        StoredPoint {
-            point,
-            is_authentic: is_whole && point_tag(signer, domain, &point).as_slice() == tag,
-        }
-    };
-    rows.into_iter().map(point_of).collect()
-}
-
-/// Where the chains end.
+/// The last event that was written by somebody who has the key of the log; `None` when there is none. What others put into the log does not
+/// say what IDs go on from.
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be read.
-pub fn list_heads(
+pub fn find_last_authentic_event(
     connection: &mut DatabaseConnection,
     signer: &Signer,
-) -> Result<Vec<StoredPoint>, StoreError> {
-    let rows: Vec<PointColumns> = audit_chains::table
-        .order(audit_chains::chain)
-        .load(connection)?;
-    Ok(points_of(signer, HEAD_DOMAIN, rows))
-}
-
-/// Up to where the chains were pruned.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be read.
-pub fn list_checkpoints(
-    connection: &mut DatabaseConnection,
-    signer: &Signer,
-) -> Result<Vec<StoredPoint>, StoreError> {
-    let rows: Vec<PointColumns> = audit_checkpoints::table
-        .order(audit_checkpoints::chain)
-        .load(connection)?;
-    Ok(points_of(signer, CHECKPOINT_DOMAIN, rows))
-}
-
-/// Notes up to where a chain is pruned, unless it was pruned further meanwhile.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be written.
-pub fn advance_checkpoint(
-    connection: &mut DatabaseConnection,
-    signer: &Signer,
-    point: &ChainPoint,
-) -> Result<(), StoreError> {
-    let of_chain = audit_checkpoints::table.find(point.chain);
-    let earlier = of_chain.filter(audit_checkpoints::chain_sequence.le(point.sequence));
-    diesel::delete(earlier).execute(connection)?;
-    let further: Option<i64> = of_chain
-        .select(audit_checkpoints::chain_sequence)
-        .first(connection)
-        .optional()?;
-    if further.is_some() {
-        return Ok(());
+) -> Result<Option<Id<AuditEvent>>, StoreError> {
+    let checkpoints = list_checkpoints(connection, signer)?;
+    let mut last: Option<Vec<u8>> = None;
+    for head in list_heads(connection, signer)? {
+        let chain = head.point.chain;
+        let pruned = checkpoints
+            .iter()
+            .find(|stored| stored.is_authentic && stored.point.chain == chain);
+        let beginning = pruned.map_or_else(|| start_of(signer, chain), |stored| stored.point);
+        last = last.max(find_last_of_chain(connection, signer, &head, &beginning)?);
     }
-    insert_checkpoint(connection, signer, point)
+    row::optional_id(last)
 }
 
-/// Says of a chain that it was pruned up to a point, whatever was said before.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be written.
-pub fn reset_checkpoint(
+/// The greatest ID of the last events of a chain, from its end back to the first one that is not as it was written.
+fn find_last_of_chain(
     connection: &mut DatabaseConnection,
     signer: &Signer,
-    point: &ChainPoint,
-) -> Result<(), StoreError> {
-    diesel::delete(audit_checkpoints::table.find(point.chain)).execute(connection)?;
-    insert_checkpoint(connection, signer, point)
-}
-
-fn insert_checkpoint(
-    connection: &mut DatabaseConnection,
-    signer: &Signer,
-    point: &ChainPoint,
-) -> Result<(), StoreError> {
-    let tag = point_tag(signer, CHECKPOINT_DOMAIN, point);
-    diesel::insert_into(audit_checkpoints::table)
-        .values((
-            audit_checkpoints::chain.eq(point.chain),
-            audit_checkpoints::chain_sequence.eq(point.sequence),
-            audit_checkpoints::mac.eq(point.mac.as_slice()),
-            audit_checkpoints::tag.eq(tag.as_slice()),
-        ))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// Says of a chain that it ends at a point, whatever its end was.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be written.
-pub fn reset_head(
-    connection: &mut DatabaseConnection,
-    signer: &Signer,
-    point: &ChainPoint,
-) -> Result<(), StoreError> {
-    let tag = head_tag(signer, point);
-    diesel::delete(audit_chains::table.find(point.chain)).execute(connection)?;
-    insert_head(connection, point, &tag)
-}
-
-fn insert_head(
-    connection: &mut DatabaseConnection,
-    point: &ChainPoint,
-    tag: &Mac,
-) -> Result<(), StoreError> {
-    diesel::insert_into(audit_chains::table)
-        .values((
-            audit_chains::chain.eq(point.chain),
-            audit_chains::chain_sequence.eq(point.sequence),
-            audit_chains::mac.eq(point.mac.as_slice()),
-            audit_chains::tag.eq(tag.as_slice()),
-        ))
-        .execute(connection)?;
-    Ok(())
+    head: &StoredHead,
+    beginning: &ChainPoint,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let end = head.point;
+    if !head.is_authentic {
+        return Ok(None);
+    }
+    let rows = list_chain_back(connection, end.chain, end.sequence, LAST_LIMIT_ROWS)?;
+    let mut wanted = end.mac;
+    let mut last = None;
+    for (number, row) in rows.iter().enumerate() {
+        let before = match rows.get(number + 1) {
+            Some(before) => before.mac.as_slice().try_into().unwrap_or_default(),
+            None => beginning.mac,
+        };
+        if row.mac != wanted || event_mac(signer, &before, row) != wanted {
+            break;
+        }
+        wanted = before;
+        last = last.max(Some(row.id.clone()));
+    }
+    Ok(last)
 }

@@ -70,6 +70,19 @@ impl AuditRow {
                 request_id: state.event_id.to_string(),
                 ..Self::default()
             },
+            AuditEntry::DeletionCarriedOver {
+                id,
+                at,
+                credential_id,
+                event_id,
+            } => Self {
+                id: id.as_bytes().to_vec(),
+                occurred_at_us: at.0,
+                action: CARRIED_OVER.to_owned(),
+                credential_id: Some(credential_id.as_bytes().to_vec()),
+                request_id: event_id.to_string(),
+                ..Self::default()
+            },
         };
         Self {
             times: row.times.max(1),
@@ -169,7 +182,8 @@ impl AuditRow {
         } else {
             row::id(self.id.clone()).ok()?
         };
-        if action == Some(AuditAction::CredentialDeleted) {
+        let is_gone = is_carried_over && self.credential_name.is_none();
+        if is_gone || action == Some(AuditAction::CredentialDeleted) {
             return Some((credential_id, event_id, None));
         }
         let state = CredentialState {

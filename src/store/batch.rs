@@ -1,5 +1,6 @@
 //! How jobs are run: on SQLite those of a batch in one transaction, on PostgreSQL each in its own.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -28,8 +29,12 @@ pub struct Connections<'a> {
     pub turn: &'a Turn,
     /// What authenticates the audit log.
     pub signer: &'a Signer,
+    /// The generation of the keyring.
+    pub generation: &'a AtomicI32,
     /// The connection that is kept.
     pub kept: Option<Opened>,
+    /// Whether the chain that was to be taken last does not end where it ended: that is said once.
+    pub is_broken: bool,
 }
 
 /// A connection, and the chain of the audit log that it writes.
@@ -48,7 +53,7 @@ impl Connections<'_> {
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        self.turn.call(CONNECT_LIMIT, || {
+        let opened = self.turn.call(CONNECT_LIMIT, || {
             let mut connection = self.database.connect()?;
             let chain = Chain::open(&mut connection, ChainOwner::Server, self.signer)?;
             connection.wait_by_itself()?;
@@ -57,7 +62,26 @@ impl Connections<'_> {
                 connection,
                 chain,
             })
-        })
+        });
+        self.tell_broken(opened)
+    }
+
+    /// Nothing is written to a chain that does not end where it ended.
+    fn tell_broken(&mut self, opened: Result<Opened, StoreError>) -> Result<Opened, StoreError> {
+        let Err(StoreError::ChainBroken(chain)) = opened else {
+            self.is_broken = false;
+            return opened;
+        };
+        if !self.is_broken {
+            tracing::error!(
+                chain,
+                "the audit log does not end where it ended: somebody cut or changed it. Nothing is written any more that goes through this \
+                 chain. `credence audit verify` shows what there is to see; stop the servers, and restore the database from a backup, or \
+                 let it go on as it is with `credence audit prune --damaged`"
+            );
+        }
+        self.is_broken = true;
+        Err(StoreError::Unavailable)
     }
 }
 
@@ -67,13 +91,18 @@ pub fn run_together(connections: &mut Connections<'_>, batch: &mut [Box<dyn Job>
         Ok(taken) => taken,
         Err(error) => return End::NotCommitted(error),
     };
-    let committed = commit_together(&mut opened, batch);
+    let generation = connections.generation.load(Ordering::Relaxed);
+    let committed = commit_together(&mut opened, batch, generation);
     // Where the chain ends is known only as long as every transaction is committed.
     connections.kept = committed.is_ok().then_some(opened);
     committed.map_or_else(End::NotCommitted, |()| End::Settled)
 }
 
-fn commit_together(opened: &mut Opened, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+fn commit_together(
+    opened: &mut Opened,
+    batch: &mut [Box<dyn Job>],
+    generation: i32,
+) -> Result<(), StoreError> {
     let Opened {
         connection, chain, ..
     } = opened;
@@ -98,6 +127,7 @@ fn commit_together(opened: &mut Opened, batch: &mut [Box<dyn Job>]) -> Result<()
         }
     }
     if chain.end() != before {
+        chain.note_generation(generation);
         chain.write_end(connection)?;
     }
     connection.batch_execute("COMMIT")?;
@@ -112,6 +142,9 @@ pub fn run_alone(connections: &mut Connections<'_>, job: &mut dyn Job) -> End {
             return End::Lost;
         };
         let turn = connections.turn;
+        opened
+            .chain
+            .note_generation(connections.generation.load(Ordering::Relaxed));
         let (end, clean) = turn.call(ANSWER_LIMIT, || commit_alone(&mut opened, job, turn));
         connections.kept = clean.then_some(opened);
         if !matches!(end, End::Lost) || turn.is_left() || !job.is_awaited() {

@@ -108,7 +108,9 @@ row!(AuditEventRow, audit_events, id: Vec<u8>, {
     owner_id: Option<Vec<u8>>, reason: Option<String>, times: i32, heads: Option<Vec<u8>>, chain: i32,
     chain_sequence: i64, mac: Vec<u8>
 });
-row!(AuditChainRow, audit_chains, chain: i32, { chain: i32, chain_sequence: i64, mac: Vec<u8>, tag: Vec<u8> });
+row!(AuditChainRow, audit_chains, chain: i32, {
+    chain: i32, chain_sequence: i64, mac: Vec<u8>, tag: Vec<u8>, generation: i32
+});
 row!(AuditCheckpointRow, audit_checkpoints, chain: i32, {
     chain: i32, chain_sequence: i64, mac: Vec<u8>, tag: Vec<u8>
 });

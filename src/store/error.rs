@@ -18,6 +18,8 @@ pub enum StoreError {
     Overloaded,
     /// A row holds what no version of this program writes.
     Unreadable,
+    /// A chain of the audit log does not end where it ended: nothing is added to it.
+    ChainBroken(i32),
     /// Anything else: a fault of this program.
     Internal(Cause),
 }

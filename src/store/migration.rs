@@ -66,6 +66,17 @@ pub fn is_current(connection: &mut DatabaseConnection) -> Result<bool, StoreErro
     Ok(embedded().iter().all(|known| is_applied(known.as_ref())))
 }
 
+/// Whether a migration was applied, by the beginning of its name.
+///
+/// # Errors
+/// A [`StoreError`] when the list cannot be read.
+pub(super) fn is_applied(
+    connection: &mut DatabaseConnection,
+    version: &str,
+) -> Result<bool, StoreError> {
+    Ok(applied(connection)?.iter().any(|known| known == version))
+}
+
 fn applied(connection: &mut DatabaseConnection) -> Result<Vec<String>, StoreError> {
     Ok(__diesel_schema_migrations::table
         .select(__diesel_schema_migrations::version)

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod audit_chain;
+pub mod audit_point;
 pub mod audit_row;
 mod availability;
 pub mod backup;
@@ -134,6 +135,11 @@ impl Store {
         E: JobError + 'static,
     {
         self.writer.write(work).await
+    }
+
+    /// Notes which generation of the keyring there is: it is written with the ends of the audit log's chains.
+    pub fn note_generation(&self, generation: i32) {
+        self.writer.note_generation(generation);
     }
 
     /// Follows the changes of credentials from now on.

@@ -7,6 +7,7 @@ diesel::table! {
         chain_sequence -> BigInt,
         mac -> Binary,
         tag -> Binary,
+        generation -> Integer,
     }
 }
 

@@ -6,6 +6,7 @@
 //! PostgreSQL, which groups commits itself, a few writers take jobs from the same queue, one a transaction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -49,6 +50,7 @@ pub struct Writer {
     queue: Sender<Message>,
     changes: broadcast::Sender<Told>,
     availability: Availability,
+    generation: Arc<AtomicI32>,
     metrics: Arc<Metrics>,
 }
 
@@ -101,6 +103,7 @@ impl Writer {
             }
         };
         let (log_keeper, commits) = log_keeper.unzip();
+        let generation = Arc::new(AtomicI32::new(0));
         let writing = Writing {
             database: database.clone(),
             messages,
@@ -108,6 +111,7 @@ impl Writer {
             availability: availability.clone(),
             listener: listener.as_ref().map(Listener::handle),
             signer: Arc::clone(signer),
+            generation: Arc::clone(&generation),
             metrics: Arc::clone(metrics),
             commits,
         };
@@ -129,9 +133,15 @@ impl Writer {
             queue,
             changes,
             availability: availability.clone(),
+            generation,
             metrics: Arc::clone(metrics),
         };
         Ok((writer, ends))
+    }
+
+    /// Notes which generation of the keyring there is.
+    pub fn note_generation(&self, generation: i32) {
+        self.generation.fetch_max(generation, Ordering::Relaxed);
     }
 
     /// Notes how many jobs wait now.
@@ -184,6 +194,7 @@ struct Writing {
     availability: Availability,
     listener: Option<ListenerHandle>,
     signer: Signer,
+    generation: Arc<AtomicI32>,
     metrics: Arc<Metrics>,
     /// On SQLite.
     commits: Option<CommitCount>,
@@ -197,7 +208,9 @@ impl Writing {
             availability: &self.availability,
             turn,
             signer: &self.signer,
+            generation: &self.generation,
             kept: None,
+            is_broken: false,
         };
         while let Ok(Message::Job(first)) = self.messages.recv() {
             let (batch, stop) = self.take_batch(first);

@@ -179,6 +179,17 @@ pub enum AuditEntry {
         /// What it said.
         state: CredentialState,
     },
+    /// That the log said of a credential that it was deleted, before the event that said so was removed, while an earlier one stays.
+    DeletionCarriedOver {
+        /// Its ID.
+        id: Id<AuditEvent>,
+        /// The time.
+        at: Timestamp,
+        /// The credential.
+        credential_id: Id<Credential>,
+        /// The event that said so.
+        event_id: Id<AuditEvent>,
+    },
 }
 
 /// The length of a message authentication code of the audit log, in bytes.

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use credence::store::audit_chain::{Chain, ChainOwner, advance_checkpoint, list_checkpoints};
+use credence::store::audit_chain::{Chain, ChainOwner};
+use credence::store::audit_point::{advance_checkpoint, list_checkpoints};
 use credence::store::connection::DatabaseConnection;
-use credence::types::audit::{AuditAction, AuditEntry, AuditEvent, ChainPoint};
+use credence::types::audit::{AuditAction, AuditEntry, AuditEvent, ChainPoint, Signer};
 use credence::types::clock::{Clock, Timestamp};
 use credence::types::id::IdSource;
 use credence::types::user::UserKey;
@@ -47,9 +48,18 @@ fn does_not_verify(place: &Place, words: &[&str]) -> String {
 }
 
 #[track_caller]
-fn does_not_start(place: &Place) {
+pub fn does_not_start(place: &Place) {
+    let output = refused_start(place, &[]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("audit verify"), "{told}");
+}
+
+/// A server that does not start.
+#[track_caller]
+pub fn refused_start(place: &Place, arguments: &[&str]) -> Output {
     let serve = ["serve", "--listen", "127.0.0.1:0"];
-    let mut command = place.command(&serve);
+    let mut command = place.command(&[&serve, arguments].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut greeting = String::new();
@@ -60,9 +70,7 @@ fn does_not_start(place: &Place) {
     }
     let output = child.wait_with_output().unwrap();
     assert_eq!(greeting, "", "it started");
-    let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(78), "{told}");
-    assert!(told.contains("audit verify"), "{told}");
+    output
 }
 
 /// A data directory with a used log, whose server has ended: credentials that were created, renamed, rotated, resolved and deleted.
@@ -118,6 +126,15 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
     let at = |sequence: i64| format!("chain = {chain} AND chain_sequence = {sequence}");
     let set = |what: &str| format!("UPDATE audit_events SET {what} WHERE {}", at(first));
     let zeros = |count: usize| database::bytes(&"00".repeat(count));
+    let added = |place: &str| {
+        format!(
+            "INSERT INTO audit_events SELECT {}, occurred_at_us, action, actor_issuer, actor_subject, credential_id, credential_name,
+                 value_version, user_id, user_subject, consumer_kind, consumer_external_id, consumer_name, request_id, owner_id, reason,
+                 times, heads, chain, {place}, mac FROM audit_events WHERE {}",
+            database::bytes(&"ee".repeat(16)),
+            at(first)
+        )
+    };
     match way {
         0 => set("occurred_at_us = occurred_at_us + 1"),
         1 => set("action = CASE action WHEN 'CREDENTIAL_RESOLVED' THEN 'CREDENTIAL_CREATED' ELSE 'CREDENTIAL_RESOLVED' END"),
@@ -173,50 +190,104 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
         ),
         // Another event behind the last one.
         24 => format!(
-            "UPDATE audit_chains SET chain_sequence = chain_sequence + 1 WHERE chain = {chain};
-             INSERT INTO audit_events SELECT {}, occurred_at_us, action, actor_issuer, actor_subject, credential_id, credential_name,
-                 value_version, user_id, user_subject, consumer_kind, consumer_external_id, consumer_name, request_id, owner_id, reason,
-                 times, heads, chain, {}, mac FROM audit_events WHERE {}",
-            database::bytes(&"ee".repeat(16)),
-            last + 1,
-            at(first)
+            "UPDATE audit_chains SET chain_sequence = chain_sequence + 1 WHERE chain = {chain}; {}",
+            added(&(last + 1).to_string())
         ),
         25 => format!("DELETE FROM audit_chains WHERE chain = {chain}"),
         26 => format!("UPDATE audit_chains SET tag = {} WHERE chain = {chain}", zeros(32)),
         27 => format!("UPDATE audit_chains SET chain_sequence = chain_sequence - 1 WHERE chain = {chain}"),
         28 => set("chain = chain + 1000"),
+        // A whole chain, with and without a checkpoint that would say that it was pruned.
+        29 => format!(
+            "DELETE FROM audit_events WHERE chain = {chain};
+             DELETE FROM audit_chains WHERE chain = {chain};
+             DELETE FROM audit_checkpoints WHERE chain = {chain}"
+        ),
+        30 => format!(
+            "DELETE FROM audit_events WHERE chain = {chain};
+             DELETE FROM audit_chains WHERE chain = {chain};
+             DELETE FROM audit_checkpoints WHERE chain = {chain};
+             INSERT INTO audit_checkpoints VALUES ({chain}, 9223372036854775807, {}, {})",
+            zeros(32),
+            zeros(32)
+        ),
+        // Another event before the first one.
+        31 => added("0"),
+        32 => added("-7"),
+        33 => added(&format!(
+            "COALESCE((SELECT chain_sequence FROM audit_checkpoints WHERE chain = {chain}), 0)"
+        )),
+        34 => format!("UPDATE audit_checkpoints SET chain_sequence = chain_sequence + 1 WHERE chain = {chain}"),
         _ => set(&format!("id = {}", database::bytes(&"dd".repeat(16)))),
     }
 }
 
-const WAYS: usize = 30;
+const WAYS: usize = 36;
 
 /// What is tampered with, and where it is put back from.
-const KEEP: &str = "CREATE TABLE kept_events AS SELECT * FROM audit_events; CREATE TABLE kept_chains AS SELECT * FROM audit_chains;";
-const PUT_BACK: &str =
-    "DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM kept_events;
-    DELETE FROM audit_chains; INSERT INTO audit_chains SELECT * FROM kept_chains;";
+pub const KEEP: &str = "
+    CREATE TABLE kept_events AS SELECT * FROM audit_events;
+    CREATE TABLE kept_chains AS SELECT * FROM audit_chains;
+    CREATE TABLE kept_checkpoints AS SELECT * FROM audit_checkpoints;";
+pub const PUT_BACK: &str = "
+    DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM kept_events;
+    DELETE FROM audit_chains; INSERT INTO audit_chains SELECT * FROM kept_chains;
+    DELETE FROM audit_checkpoints; INSERT INTO audit_checkpoints SELECT * FROM kept_checkpoints;";
+/// Ends that, so that it can begin anew.
+pub const FORGET: &str =
+    "DROP TABLE kept_events; DROP TABLE kept_chains; DROP TABLE kept_checkpoints;";
 
 #[tokio::test]
 async fn a_thousand_edits_cuts_and_reorderings_are_found_and_an_untouched_log_verifies() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let place = database::place(&data);
-    used(&data, 15).await;
+    let ids = used(&data, 15).await;
     // A command has a chain to itself.
     change_keys(&place, &["rotate", "--activate-after", "0s"]);
     verifies(&place, &[]);
     let mut connection = database::database(&data).connect().unwrap();
     let signer = signer(&mut connection, &data.join("master.key"));
     assert_eq!(findings(&mut connection, &signer), Vec::<String>::new());
-    connection.batch_execute(KEEP).unwrap();
     if !database::is_postgres() {
         connection
             .batch_execute("PRAGMA synchronous = OFF")
             .unwrap();
     }
+    let rounds = if database::is_postgres() {
+        part_of(1_000, 150)
+    } else {
+        1_000
+    };
+    let mut numbers = Numbers(1);
+    tamper_in_rounds(&mut connection, &signer, &mut numbers, rounds);
+    // What is left of it, and what comes then, is no less protected when the log is pruned.
+    let count = "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)";
+    connection.batch_execute(count).unwrap();
+    let output = audit(&place, &["prune", "--before", "2099-01-01"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    for id in &ids[..5] {
+        server.runtime().resolve(id).await.data();
+    }
+    server.end().await;
+    tamper_in_rounds(&mut connection, &signer, &mut numbers, rounds / 4);
+    tell(&format!(
+        "all of {rounds} found, and of {} when the log was pruned",
+        rounds / 4
+    ));
+}
+
+/// Tampers with the log in one way after the other: each is found, also where other chains are found as well.
+fn tamper_in_rounds(
+    connection: &mut DatabaseConnection,
+    signer: &Signer,
+    numbers: &mut Numbers,
+    rounds: usize,
+) {
+    connection.batch_execute(KEEP).unwrap();
     let places: Vec<(i64, i64)> = lines(
-        &mut connection,
+        connection,
         "SELECT CAST(chain AS text) || ' ' || CAST(chain_sequence AS text) AS line FROM audit_events ORDER BY chain, chain_sequence",
     )
     .iter()
@@ -225,25 +296,24 @@ async fn a_thousand_edits_cuts_and_reorderings_are_found_and_an_untouched_log_ve
         (chain.parse().unwrap(), sequence.parse().unwrap())
     })
     .collect();
-    assert!(places.len() > 50);
-    let mut numbers = Numbers(1);
-    let rounds = if database::is_postgres() {
-        part_of(1_000, 150)
-    } else {
-        1_000
-    };
+    assert!(places.len() > 20, "{}", places.len());
     for round in 0..rounds {
-        let tampering = tamper(&mut numbers, &places, round % WAYS);
+        let tampering = tamper(numbers, &places, round % WAYS);
         connection.batch_execute(&tampering).unwrap();
-        assert!(
-            !findings(&mut connection, &signer).is_empty(),
+        // Where the log was not pruned, there is no checkpoint to change.
+        let is_changed = round % WAYS != 34 || lines(connection, CHECKPOINTS) != ["0"];
+        assert_eq!(
+            !findings(connection, signer).is_empty(),
+            is_changed,
             "{tampering}"
         );
         connection.batch_execute(PUT_BACK).unwrap();
     }
-    assert_eq!(findings(&mut connection, &signer), Vec::<String>::new());
-    tell(&format!("{rounds} of {rounds} found"));
+    assert_eq!(findings(connection, signer), Vec::<String>::new());
+    connection.batch_execute(FORGET).unwrap();
 }
+
+const CHECKPOINTS: &str = "SELECT CAST(count(*) AS text) AS line FROM audit_checkpoints";
 
 #[tokio::test]
 async fn a_hundred_old_rows_that_are_put_back_are_found_also_when_the_log_was_pruned() {
@@ -675,11 +745,7 @@ fn uuid_like(server: &Server) -> String {
 }
 
 /// A log of so many events, written as a server writes them.
-fn write_events(
-    connection: &mut DatabaseConnection,
-    signer: &credence::types::audit::Signer,
-    count: usize,
-) {
+pub fn write_events(connection: &mut DatabaseConnection, signer: &Signer, count: usize) {
     let ids = IdSource::new(Clock::system());
     connection
         .in_write_transaction(|connection| {

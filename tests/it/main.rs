@@ -18,6 +18,7 @@
 mod access;
 mod architecture;
 mod audit;
+mod audit_attack;
 mod audit_chain;
 mod backup;
 mod check;

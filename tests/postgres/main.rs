@@ -21,6 +21,8 @@ mod access;
 mod anchors;
 #[path = "../it/audit.rs"]
 mod audit;
+#[path = "../it/audit_attack.rs"]
+mod audit_attack;
 #[path = "../it/audit_chain.rs"]
 mod audit_chain;
 #[path = "../it/check.rs"]

@@ -2,12 +2,13 @@
 
 use clap::Args;
 use credence::data_directory::{DataDirectory, DataDirectoryLock};
-use credence::domain::audit_prune::{begin_anew, prune};
+use credence::domain::audit_prune::{begin_anew, prune, try_take_chains};
 use credence::domain::audit_verification::Verification;
 use credence::domain::command_log::CommandLog;
-use credence::failure::Failure;
+use credence::failure::{Failure, FailureKind};
 use credence::keyring_start::store_failure;
 use credence::store::connection::Database;
+use credence::types::audit::Signer;
 use credence::types::clock::{Clock, Timestamp};
 
 use super::{bar, check_failed, parse_time, signer, verify};
@@ -44,12 +45,16 @@ pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
         None
     };
     let signer = signer(&arguments.settings, &place)?;
+    if arguments.damaged {
+        take_chains(&mut place, &signer)?;
+    }
     let mut verification = Verification::default();
     verify::verify(&mut place, &signer, &[], &mut verification)?;
     let mut log = CommandLog::new(&clock);
     let database = place.database.clone();
     let failure = |error| store_failure(&database, error);
-    log.follow(&mut place.connection).map_err(failure)?;
+    log.follow(&mut place.connection, &signer)
+        .map_err(failure)?;
     let Some(before) = arguments.before else {
         let begun =
             begin_anew(&mut place.connection, &signer, &mut log, &verification).map_err(failure)?;
@@ -85,10 +90,22 @@ pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes the place of the server. Over PostgreSQL there is nothing that tells whether one runs.
+/// Takes the place of the server on SQLite.
 fn lock(settings: &KeyringSettings, place: &Place) -> Result<Option<DataDirectoryLock>, Failure> {
     match &place.database {
         Database::Sqlite(_) => Ok(Some(DataDirectory::open(&settings.data.data_dir)?.lock()?)),
         Database::Postgres(_) => Ok(None),
     }
+}
+
+/// Takes the place of servers on PostgreSQL: whoever writes has a chain.
+fn take_chains(place: &mut Place, signer: &Signer) -> Result<(), Failure> {
+    let taken = try_take_chains(&mut place.connection, signer);
+    if taken.map_err(|error| store_failure(&place.database, error))? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureKind::DataDirectoryInUse,
+        "a server or a command writes the audit log of this database: stop all instances first, and nothing is changed until then",
+    ))
 }

@@ -1,0 +1,2 @@
+-- The generation of the keyring when the end was written: authenticated with it. 0 for ends of before.
+ALTER TABLE audit_chains ADD COLUMN generation integer NOT NULL DEFAULT 0;
