@@ -11,7 +11,7 @@ use crate::crypto::wrapping::WrappingKey;
 use crate::domain::audit_break::{BrokenLog, find_break};
 use crate::domain::keyring::sample_values;
 use crate::failure::{Failure, FailureKind};
-use crate::store::audit_point::list_heads;
+use crate::store::audit_point::list_heads_before_migration;
 use crate::store::connection::{Database, DatabaseConnection};
 use crate::store::error::StoreError;
 use crate::store::postgres::{self, ConnectProblem};
@@ -105,7 +105,7 @@ pub fn open_stored(
 
 /// Whether somebody who had the keys of this keyring wrote the audit log.
 fn has_own_log(connection: &mut DatabaseConnection, opened: &Keyring) -> Result<bool, StoreError> {
-    let heads = list_heads(connection, &audit_signer(opened))?;
+    let heads = list_heads_before_migration(connection, &audit_signer(opened))?;
     Ok(heads.iter().any(|head| head.is_authentic))
 }
 

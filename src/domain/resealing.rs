@@ -20,9 +20,7 @@ use crate::types::secret::DataKeyId;
 
 /// How many values a server seals anew in one job: what is written beside it waits for no more than that.
 const SERVER_BATCH_LIMIT_ROWS: i64 = 16;
-/// How many times as long as a job took a server rests before the next one. What is sealed anew fills the write-ahead log several times as
-/// fast as resolves do, and each time that it is full, everybody waits until it is taken into the file: without a rest, more than one
-/// resolve in a hundred did.
+/// How many times as long as a job took a server rests before the next one: what else is written has most of the time.
 const SERVER_RESTS: u32 = 2;
 
 /// Some values that a key has sealed, and the same ones sealed anew.

@@ -21,7 +21,6 @@ use super::job::{End, Job, WaitingJob, Written};
 use super::listener::{Listener, ListenerHandle};
 use super::pool::ANSWER_LIMIT;
 use super::worker::{Turn, Workers};
-use super::write_ahead_log::{CommitCount, LogKeeper};
 use crate::metrics::Metrics;
 use crate::types::audit::Signer;
 use crate::types::change::Told;
@@ -60,7 +59,6 @@ pub struct WriterThreads {
     count: usize,
     queue: Sender<Message>,
     listener: Option<Listener>,
-    log_keeper: Option<LogKeeper>,
 }
 
 impl WriterThreads {
@@ -71,9 +69,6 @@ impl WriterThreads {
             let _stopping = self.queue.send_timeout(Message::Stop, END_LIMIT);
         }
         self.workers.wait(END_LIMIT);
-        if let Some(log_keeper) = self.log_keeper {
-            log_keeper.stop();
-        }
         if let Some(listener) = self.listener {
             listener.stop();
         }
@@ -95,14 +90,13 @@ impl Writer {
         let (changes, _nobody_yet) = broadcast::channel(CHANGES_KEPT);
         // What keeps the writers from working is found now, and not by the first job.
         drop(database.connect()?);
-        let (count, listener, log_keeper) = match database {
-            Database::Sqlite(_) => (1, None, Some(LogKeeper::start(database)?)),
+        let (count, listener) = match database {
+            Database::Sqlite(_) => (1, None),
             Database::Postgres(url) => {
                 let listener = Listener::start(url, changes.clone(), availability)?;
-                (POSTGRES_WRITERS, Some(listener), None)
+                (POSTGRES_WRITERS, Some(listener))
             }
         };
-        let (log_keeper, commits) = log_keeper.unzip();
         let generation = Arc::new(AtomicI32::new(0));
         let writing = Writing {
             database: database.clone(),
@@ -113,7 +107,6 @@ impl Writer {
             signer: Arc::clone(signer),
             generation: Arc::clone(&generation),
             metrics: Arc::clone(metrics),
-            commits,
         };
         // A commit may hang while all else goes on, when it waits for a standby: other connections are not left for that.
         let workers = Workers::start(
@@ -127,7 +120,6 @@ impl Writer {
             count,
             queue: queue.clone(),
             listener,
-            log_keeper,
         };
         let writer = Self {
             queue,
@@ -196,8 +188,6 @@ struct Writing {
     signer: Signer,
     generation: Arc<AtomicI32>,
     metrics: Arc<Metrics>,
-    /// On SQLite.
-    commits: Option<CommitCount>,
 }
 
 impl Writing {
@@ -251,9 +241,6 @@ impl Writing {
             End::Settled | End::SettledAndTold => {
                 let metrics = &self.metrics.database;
                 metrics.observe_commit(batch.len(), began_at.elapsed());
-                if let Some(commits) = &self.commits {
-                    commits.note();
-                }
             }
             End::Undone => {}
             // It was undone since nobody waits for it any more.

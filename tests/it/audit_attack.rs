@@ -172,10 +172,13 @@ async fn an_event_that_is_added_before_the_beginning_of_a_chain_is_found() {
         for chain in chains(&mut connection) {
             places.extend([(chain, 0), (chain, -7)]);
             if is_pruned {
-                let through =
-                    format!("SELECT chain_sequence FROM audit_checkpoints WHERE chain = {chain}");
+                let through = format!(
+                    "SELECT COALESCE(max(chain_sequence), 0) FROM audit_checkpoints WHERE chain = {chain}"
+                );
+                // A chain of which nothing was pruned begins with 1.
                 let through = number(&mut connection, &through);
-                places.extend([(chain, 1), (chain, through)]);
+                places.extend((through > 0).then_some((chain, 1)));
+                places.push((chain, through));
             }
         }
         places.push((i32::MIN, 0));
