@@ -93,7 +93,9 @@ impl Asker {
 
 /// How long answers are counted before the database hangs, and from a second after that on: the median of slices, since other programs
 /// of the machine take their share now and then.
-const COUNTED_FOR: Duration = Duration::from_secs(4);
+fn counted_for() -> Duration {
+    Duration::from_secs(if takes_whole_volumes() { 4 } else { 2 })
+}
 const SLICE: Duration = Duration::from_millis(250);
 
 /// A figure that is kept to where the machine has nothing else to do; elsewhere, it only must not be beyond all bounds.
@@ -119,7 +121,7 @@ async fn a_crowd_is_refused_in_time_while_the_database_hangs_and_served_right_af
     let asking: Vec<_> = (0..crowd)
         .map(|_| tokio::spawn(asker.clone().ask_on(stopped.clone())))
         .collect();
-    sleep(Duration::from_secs(1) + COUNTED_FOR).await;
+    sleep(Duration::from_secs(1) + counted_for()).await;
     let hold = tokio::task::spawn_blocking(move || Hold::of(&data))
         .await
         .unwrap();
@@ -132,7 +134,7 @@ async fn a_crowd_is_refused_in_time_while_the_database_hangs_and_served_right_af
     let longest_health = health.await.unwrap();
     drop(hold);
     let released_at = Instant::now();
-    sleep(Duration::from_secs(1) + COUNTED_FOR).await;
+    sleep(Duration::from_secs(1) + counted_for()).await;
     stop.send(true).unwrap();
     let ended: Vec<Ended> = join_all(asking)
         .await
@@ -183,7 +185,7 @@ async fn a_crowd_is_refused_in_time_while_the_database_hangs_and_served_right_af
         .max();
 
     let served = |from: Instant| {
-        let slices = COUNTED_FOR.as_millis() / SLICE.as_millis();
+        let slices = counted_for().as_millis() / SLICE.as_millis();
         let mut counts = vec![0_usize; usize::try_from(slices).unwrap()];
         for one in ended.iter().filter(|one| one.code.is_none()) {
             let since = (one.asked_at + one.took).checked_duration_since(from);
