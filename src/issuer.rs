@@ -100,7 +100,7 @@ fn rules(settings: &TokenSettings) -> Result<TokenRules, Failure> {
     Ok(settings.rules(issuer))
 }
 
-/// Asks for the key set at a URL. Nothing is asked for now.
+/// What asks for the key set at a URL, whenever it is called.
 fn key_set_source(url: &str, ca_file: Option<&Path>) -> Result<KeySetSource, Failure> {
     if !is_protected(url) || url.contains('#') {
         // It is not repeated, as it may hold a password.

@@ -194,7 +194,7 @@ impl IssuerKeys {
         }
     }
 
-    /// Whether they are to be asked for now; if so, that has begun.
+    /// Whether it is time to ask for them; if so, that has begun.
     fn begins(&self, now: Timestamp) -> bool {
         let mut begins = false;
         self.state.send_if_modified(|state| {

@@ -1,7 +1,7 @@
 //! What somebody who can write the database, and has no key, may do to the audit log so that it looks whole: each is found or refused.
 
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use credence::domain::audit_prune::prune;
 use credence::domain::audit_verification::Verification;
@@ -20,11 +20,11 @@ use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
 use crate::audit_chain::{FORGET, KEEP, PUT_BACK, does_not_start, refused_start, write_events};
-use crate::support::audit::{findings, signer};
+use crate::support::audit::{audit, does_not_verify, findings, signer, succeeds, verifies};
 use crate::support::database::bytes;
 use crate::support::keys::{change_keys, keys_refused, new_key};
 use crate::support::log::Log;
-use crate::support::process::{Place, stderr, stdout};
+use crate::support::process::{Place, stderr};
 use crate::support::store::lines;
 use crate::support::{Server, database};
 
@@ -35,27 +35,6 @@ fn command_chain() -> i32 {
 
 fn zeros(count: usize) -> String {
     bytes(&"00".repeat(count))
-}
-
-fn audit(place: &Place, words: &[&str]) -> Output {
-    place
-        .command(&[&["audit"], words].concat())
-        .output()
-        .unwrap()
-}
-
-#[track_caller]
-fn succeeds(output: &Output) {
-    let told = format!("{}{}", stdout(output), stderr(output));
-    assert!(output.status.success(), "{told}");
-}
-
-/// What `credence audit verify` shows of a log that does not verify.
-#[track_caller]
-fn found(place: &Place, words: &[&str]) -> String {
-    let output = audit(place, &[&["verify"], words].concat());
-    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
-    stdout(&output)
 }
 
 fn number(connection: &mut DatabaseConnection, query: &str) -> i64 {
@@ -90,6 +69,16 @@ async fn used(place: &Place, anchors: &str, name: &str) {
     server.end().await;
 }
 
+/// A data directory whose audit log some events are in, and the file of its anchors.
+async fn begun() -> (TempDir, Place, String) {
+    let directory = TempDir::new().unwrap();
+    let place = database::place(&directory.path().join("data"));
+    let anchors = directory.path().join("anchors");
+    let anchors = anchors.to_str().unwrap().to_owned();
+    used(&place, &anchors, "first").await;
+    (directory, place, anchors)
+}
+
 /// Removes all events that were counted.
 fn prune_all(place: &Place, connection: &mut DatabaseConnection) {
     let count = "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)";
@@ -99,13 +88,9 @@ fn prune_all(place: &Place, connection: &mut DatabaseConnection) {
 
 #[tokio::test]
 async fn a_chain_that_vanishes_is_found_also_behind_a_made_up_checkpoint() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    let anchors = directory.path().join("anchors");
-    let anchors = anchors.to_str().unwrap();
-    used(&place, anchors, "first").await;
-    let mut connection = database::database(&data).connect().unwrap();
+    let (_directory, place, anchors) = begun().await;
+    let (data, anchors) = (&place.data, anchors.as_str());
+    let mut connection = database::database(data).connect().unwrap();
     for is_pruned in [false, true] {
         if is_pruned {
             prune_all(&place, &mut connection);
@@ -126,12 +111,12 @@ async fn a_chain_that_vanishes_is_found_also_behind_a_made_up_checkpoint() {
             );
             for attack in [&gone, &without, &made_up] {
                 connection.batch_execute(attack).unwrap();
-                let shown = found(&place, &["--anchor", anchors]);
+                let shown = does_not_verify(&place, &["--anchor", anchors]);
                 assert!(shown.contains(&told), "{attack}: {shown}");
                 // Without a second place, an anchor of another chain names it, if there is one by then: on SQLite the server's and that of
                 // the command which pruned.
                 if *attack == made_up || (is_pruned && !database::is_postgres()) {
-                    let shown = found(&place, &[]);
+                    let shown = does_not_verify(&place, &[]);
                     assert!(shown.contains(&told), "{attack}: {shown}");
                 }
                 if *attack == made_up {
@@ -141,7 +126,7 @@ async fn a_chain_that_vanishes_is_found_also_behind_a_made_up_checkpoint() {
             }
         }
         connection.batch_execute(FORGET).unwrap();
-        succeeds(&audit(&place, &["verify", "--anchor", anchors]));
+        let _told = verifies(&place, &["--anchor", anchors]);
     }
 }
 
@@ -157,12 +142,9 @@ fn add(chain: i32, sequence: i64) -> String {
 
 #[tokio::test]
 async fn an_event_that_is_added_before_the_beginning_of_a_chain_is_found() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    let anchors = directory.path().join("anchors");
-    used(&place, anchors.to_str().unwrap(), "first").await;
-    let mut connection = database::database(&data).connect().unwrap();
+    let (_directory, place, _anchors) = begun().await;
+    let data = &place.data;
+    let mut connection = database::database(data).connect().unwrap();
     let signer = signer(&mut connection, &data.join("master.key"));
     for is_pruned in [false, true] {
         let mut places = Vec::new();
@@ -207,13 +189,9 @@ async fn an_event_that_is_added_before_the_beginning_of_a_chain_is_found() {
 /// What is left before the beginning of a chain by `prune --damaged` is for who looks at what happened: it is not to change either.
 #[tokio::test]
 async fn what_a_damaged_log_left_cannot_be_changed_unnoticed_and_is_pruned_later() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    let anchors = directory.path().join("anchors");
-    let anchors = anchors.to_str().unwrap();
-    used(&place, anchors, "first").await;
-    let mut connection = database::database(&data).connect().unwrap();
+    let (_directory, place, anchors) = begun().await;
+    let (data, anchors) = (&place.data, anchors.as_str());
+    let mut connection = database::database(data).connect().unwrap();
     let signer = signer(&mut connection, &data.join("master.key"));
     let chain = command_chain();
     for damage in [
@@ -269,11 +247,9 @@ async fn what_a_damaged_log_left_cannot_be_changed_unnoticed_and_is_pruned_later
 /// The log of whoever looks at it while it is pruned, or after that was broken off.
 #[tokio::test]
 async fn a_log_verifies_at_every_step_of_pruning_it() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    used(&place, directory.path().join("a").to_str().unwrap(), "one").await;
-    let database = database::database(&data);
+    let (_directory, place, _anchors) = begun().await;
+    let data = &place.data;
+    let database = database::database(data);
     let (mut connection, mut other) = (database.connect().unwrap(), database.connect().unwrap());
     connection.be_patient().unwrap();
     let signer = signer(&mut connection, &data.join("master.key"));
@@ -308,11 +284,9 @@ async fn a_log_verifies_at_every_step_of_pruning_it() {
 /// IDs of events rise from the last one. One that nobody with the key of the log has written says nothing.
 #[tokio::test]
 async fn an_id_far_ahead_of_the_clock_that_somebody_put_there_is_not_followed() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    used(&place, directory.path().join("a").to_str().unwrap(), "one").await;
-    let mut connection = database::database(&data).connect().unwrap();
+    let (_directory, place, _anchors) = begun().await;
+    let data = &place.data;
+    let mut connection = database::database(data).connect().unwrap();
     let far = format!(
         "UPDATE audit_events SET id = {} WHERE chain = 0 AND chain_sequence = 1",
         bytes(&"ff".repeat(16))
@@ -323,7 +297,7 @@ async fn an_id_far_ahead_of_the_clock_that_somebody_put_there_is_not_followed() 
         clock.shift_seconds(seconds);
         IdSource::new(clock).next()
     });
-    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let server = Server::instance(data, Clock::system(), &[]).await.unwrap();
     let created = server.editor("alice").create("two").await;
     assert!(
         yesterday.to_string() < created && created < tomorrow.to_string(),
@@ -399,7 +373,7 @@ async fn an_older_keyring_is_refused_also_when_the_events_that_name_the_newer_on
         &place,
         &["prune", "--damaged", "--master-key-file", first],
     ));
-    succeeds(&audit(&place, &["verify", "--master-key-file", first]));
+    verifies(&place, &["--master-key-file", first]);
     drop(place.serve(Stdio::null(), &with_first));
 }
 
@@ -418,12 +392,10 @@ fn cut(chain: i32) -> String {
 
 #[tokio::test]
 async fn a_command_does_not_go_on_with_a_chain_that_was_cut() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    used(&place, directory.path().join("a").to_str().unwrap(), "one").await;
+    let (directory, place, _anchors) = begun().await;
+    let data = &place.data;
     let (other, _id) = new_key(directory.path(), "other.key");
-    let mut connection = database::database(&data).connect().unwrap();
+    let mut connection = database::database(data).connect().unwrap();
     let chain = command_chain();
     let gone = format!("DELETE FROM audit_chains WHERE chain = {chain}");
     for attack in [cut(chain), gone] {
@@ -444,7 +416,7 @@ async fn a_command_does_not_go_on_with_a_chain_that_was_cut() {
             ),
             (events, generation)
         );
-        found(&place, &[]);
+        does_not_verify(&place, &[]);
     }
 }
 
@@ -561,7 +533,7 @@ async fn a_damaged_log_is_not_let_go_on_while_a_server_writes_it() {
     assert_eq!(lines(&mut connection, ends), before);
     server.end().await;
     succeeds(&audit(&place, &["prune", "--damaged"]));
-    succeeds(&audit(&place, &["verify"]));
+    verifies(&place, &[]);
 }
 
 /// An event of a credential, of a time that may be earlier than that of its ID, as when the clock was set back.
@@ -663,11 +635,9 @@ async fn a_log_that_was_pruned_after_the_clock_was_set_back_verifies() {
 /// As the log was before the ends of its chains said which keyring there is.
 #[tokio::test]
 async fn a_log_of_an_earlier_version_goes_on_and_verifies() {
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    let place = database::place(&data);
-    used(&place, directory.path().join("a").to_str().unwrap(), "one").await;
-    let mut connection = database::database(&data).connect().unwrap();
+    let (_directory, place, _anchors) = begun().await;
+    let data = &place.data;
+    let mut connection = database::database(data).connect().unwrap();
     let signer = signer(&mut connection, &data.join("master.key"));
     for head in list_heads(&mut connection, &signer).unwrap() {
         assert!(head.is_authentic && head.generation > 0, "{head:?}");
@@ -679,8 +649,8 @@ async fn a_log_of_an_earlier_version_goes_on_and_verifies() {
         .batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261127000001'")
         .unwrap();
     drop(connection);
-    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
-    let mut connection = database::database(&data).connect().unwrap();
+    let server = Server::instance(data, Clock::system(), &[]).await.unwrap();
+    let mut connection = database::database(data).connect().unwrap();
     assert_eq!(findings(&mut connection, &signer), Vec::<String>::new());
     server.editor("alice").create("two").await;
     server.end().await;
@@ -690,6 +660,6 @@ async fn a_log_of_an_earlier_version_goes_on_and_verifies() {
         number(&mut connection, generations),
         number(&mut connection, "SELECT generation FROM keyring")
     );
-    let server = Server::instance(&data, Clock::system(), &[]).await.unwrap();
+    let server = Server::instance(data, Clock::system(), &[]).await.unwrap();
     server.end().await;
 }

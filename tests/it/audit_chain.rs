@@ -16,36 +16,13 @@ use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::audit::{Numbers, findings, signer};
+use crate::support::audit::{Numbers, audit, does_not_verify, findings, signer, verifies};
 use crate::support::client::{CREATE, RESOLVE, ask};
 use crate::support::database::{part_of, takes_whole_volumes};
 use crate::support::keys::change_keys;
 use crate::support::process::{Place, stderr, stdout};
 use crate::support::store::lines;
 use crate::support::{Server, database, secret, tell};
-
-fn audit(place: &Place, words: &[&str]) -> Output {
-    place
-        .command(&[&["audit"], words].concat())
-        .output()
-        .unwrap()
-}
-
-#[track_caller]
-fn verifies(place: &Place, words: &[&str]) -> String {
-    let output = audit(place, &[&["verify"], words].concat());
-    let told = format!("{}{}", stdout(&output), stderr(&output));
-    assert!(output.status.success(), "{told}");
-    told
-}
-
-#[track_caller]
-fn does_not_verify(place: &Place, words: &[&str]) -> String {
-    let output = audit(place, &[&["verify"], words].concat());
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stderr(&output).contains("does not verify"));
-    stdout(&output)
-}
 
 #[track_caller]
 pub fn does_not_start(place: &Place) {

@@ -21,7 +21,7 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(40);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A server over TLS, and who made its certificate. Its client speaks HTTP/2.
-async fn start() -> (Server, Authority) {
+pub async fn start() -> (Server, Authority) {
     let authority = Authority::new();
     authority.certify("server");
     let (certificate, key) = (authority.path("server.pem"), authority.path("server.key"));

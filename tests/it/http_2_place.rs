@@ -7,6 +7,7 @@ use h2::client::{Builder, SendRequest};
 use hyper::body::Bytes;
 use tokio::net::TcpSocket;
 
+use crate::http_2::start;
 use crate::support::Server;
 use crate::support::certificate::Authority;
 use crate::support::metrics::Scrape;
@@ -18,16 +19,6 @@ const SHARE: usize = 512;
 const STREAMS: usize = 100;
 const NEAR: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-
-async fn start() -> (Server, Authority) {
-    let authority = Authority::new();
-    authority.certify("server");
-    let (certificate, key) = (authority.path("server.pem"), authority.path("server.key"));
-    let arguments = ["--tls-cert", &certificate, "--tls-key", &key];
-    let mut server = Server::start_with(&arguments).await.unwrap();
-    server.client = authority.client(|client| client);
-    (server, authority)
-}
 
 /// A connection from an address, on which so much of each answer may be sent, in bytes.
 async fn connect(

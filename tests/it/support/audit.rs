@@ -1,6 +1,7 @@
 //! The audit log as it is verified, and what is done to it.
 
 use std::path::Path;
+use std::process::Output;
 
 use credence::crypto::audit_key::audit_signer;
 use credence::crypto::keyring::Keyring;
@@ -9,6 +10,7 @@ use credence::store::connection::DatabaseConnection;
 use credence::types::audit::Signer;
 
 use super::keys::{stored_keyring, wrapping_key};
+use super::process::{Place, stderr, stdout};
 
 /// What authenticates the log of a database that this master key opens.
 pub fn signer(connection: &mut DatabaseConnection, master_key: &Path) -> Signer {
@@ -27,6 +29,35 @@ pub fn findings(connection: &mut DatabaseConnection, signer: &Signer) -> Vec<Str
             .collect(),
         Err(error) => vec![format!("it cannot be read: {error:?}")],
     }
+}
+
+/// Runs `credence audit`.
+pub fn audit(place: &Place, words: &[&str]) -> Output {
+    let mut command = place.command(&[&["audit"], words].concat());
+    command.output().unwrap()
+}
+
+/// What a command says that succeeds.
+#[track_caller]
+pub fn succeeds(output: &Output) -> String {
+    let told = format!("{}{}", stdout(output), stderr(output));
+    assert!(output.status.success(), "{told}");
+    told
+}
+
+/// What `credence audit verify` says of a log that verifies.
+#[track_caller]
+pub fn verifies(place: &Place, words: &[&str]) -> String {
+    succeeds(&audit(place, &[&["verify"], words].concat()))
+}
+
+/// What `credence audit verify` shows of a log that does not verify.
+#[track_caller]
+pub fn does_not_verify(place: &Place, words: &[&str]) -> String {
+    let output = audit(place, &[&["verify"], words].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("does not verify"));
+    stdout(&output)
 }
 
 /// Random numbers that are the same in every run (Steele, Lea and Flood: `SplitMix`).
