@@ -92,7 +92,7 @@ pub fn open_stored(
             slot.master_key_id
         )));
     }
-    let opened = check_log_end(database, &mut connection, opened)?;
+    let opened = check_log(database, &mut connection, opened)?;
     for id in sample.unreadable {
         tracing::warn!(
             data_key = id.0,
@@ -109,8 +109,8 @@ fn has_own_log(connection: &mut DatabaseConnection, opened: &Keyring) -> Result<
     Ok(heads.iter().any(|head| head.is_authentic))
 }
 
-/// Looks whether the audit log ends where it ended.
-fn check_log_end(
+/// Looks whether the audit log is there, begins where it began and ends where it ended, and names no newer keyring than this one.
+fn check_log(
     database: &Database,
     connection: &mut DatabaseConnection,
     opened: Keyring,

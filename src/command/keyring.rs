@@ -55,11 +55,6 @@ impl KeyringSettings {
         })
     }
 
-    /// Whether a server has the data directory now, as far as can be found out.
-    pub fn is_served(&self) -> bool {
-        DataDirectory::open(&self.data.data_dir).is_ok_and(|directory| directory.lock().is_err())
-    }
-
     /// Where the master keys come from: what is configured, or the file of local mode; `None` when there is neither.
     pub fn find_source(&self) -> Option<MasterKeySource> {
         MasterKeySource::find(&self.master_key).or_else(|| {

@@ -31,7 +31,7 @@ pub struct Anchoring {
     heads: Vec<ChainPoint>,
     /// Since when it is waited for the next one.
     since: Option<Timestamp>,
-    /// Whether an end was not authentic the last time: that is said once.
+    /// Whether an end was not authentic the last time: that is said once, until all are again.
     is_broken: bool,
 }
 
@@ -65,7 +65,10 @@ impl Domain {
         let keyring = self.keyring.present();
         let signer = audit_signer(&keyring);
         let present = match self.heads(&signer).await {
-            Ok(present) => present,
+            Ok(present) => {
+                anchoring.is_broken = false;
+                present
+            }
             Err(error) => {
                 anchoring.tell_broken(&error);
                 return Err(error.into());

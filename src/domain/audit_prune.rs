@@ -9,7 +9,7 @@ use super::command_log::CommandLog;
 use crate::store::audit::{delete_through, find_first_to_keep, find_mac, list_change_places};
 use crate::store::audit_chain::try_take_all;
 use crate::store::audit_point::{
-    advance_checkpoint, list_checkpoints, list_heads, reset_checkpoint, reset_head,
+    advance_checkpoint, list_checkpoints, list_heads, reset_checkpoint, write_head,
 };
 use crate::store::connection::DatabaseConnection;
 use crate::store::credential::list_states;
@@ -218,7 +218,7 @@ pub fn begin_anew(
         let generation = find_generation(connection)?.unwrap_or(0);
         let ends = ends(verified);
         for end in &ends {
-            reset_head(connection, signer, end, generation)?;
+            write_head(connection, signer, end, generation)?;
             reset_checkpoint(connection, signer, end)?;
         }
         let mut entries = Vec::new();

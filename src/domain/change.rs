@@ -14,8 +14,8 @@ use crate::types::change::{CredentialChange, Told};
 use crate::types::credential::Credential;
 use crate::types::id::Id;
 
-/// How often one who signed in is looked for again, while nothing changes.
-const SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(4);
+/// How often it is looked whether who follows may still do so, while nothing changes.
+const EXISTENCE_CHECK_INTERVAL: Duration = Duration::from_secs(4);
 
 /// Changes, as they are made. Dropped when nobody follows them any more.
 pub struct ChangesFollowed {
@@ -37,7 +37,7 @@ impl Domain {
         only: Option<Id<Credential>>,
     ) -> Result<ChangesFollowed, Error> {
         caller.require_any(&READERS)?;
-        let mut existence_check = interval(SESSION_CHECK_INTERVAL);
+        let mut existence_check = interval(EXISTENCE_CHECK_INTERVAL);
         // Who reads slowly is not looked for once for each time that was missed.
         existence_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(ChangesFollowed {
@@ -56,17 +56,17 @@ impl ChangesFollowed {
     /// # Errors
     /// [`Error::EventsMissed`] when the follower was too slow, or nobody knows whether a change was kept: what is
     /// remembered of credentials may be wrong.
-    /// [`Error::Unauthenticated`] when the follower's user was removed or signed out, or the issuer withdrew the key
-    /// of their token. Otherwise that it could not be found out. Nothing follows an
-    /// error.
+    /// [`Error::Unauthenticated`] when the follower's user was removed or signed out, or the issuer withdrew the key of their token.
+    /// Otherwise that this could not be found out when there was a change. Nothing follows an error.
     pub async fn next(&mut self) -> Option<Result<CredentialChange, Error>> {
         loop {
             let told = tokio::select! {
                 told = self.changes.recv() => told,
                 _ = self.existence_check.tick() => {
                     match self.domain.check_still_exists(&self.caller).await {
-                        Ok(()) => continue,
-                        Err(ended) => return Some(Err(ended)),
+                        Err(ended @ Error::Unauthenticated) => return Some(Err(ended)),
+                        // What cannot be found out now is found out the next time, and before a change is told.
+                        Ok(()) | Err(_) => continue,
                     }
                 }
             };

@@ -58,8 +58,8 @@ impl Domain {
     }
 
     /// Brings up to date what is not counted as it happens: the connections, the queue, the tokens that are known, the keyring, and how many
-    /// values there are under its keys. The values are counted once a minute, and anew when the keyring has changed; while the database
-    /// cannot be read within a second, what is known of them stays.
+    /// values there are under its keys. The values are counted once a minute, and anew when the keyring has changed; what takes longer
+    /// than a second is not waited for, and what was known stays until then.
     pub async fn observe(&self) {
         self.store.observe();
         let known = self.tokens.known(self.clock.now());
@@ -69,9 +69,15 @@ impl Domain {
         if !self.value_counts.is_due(generation) {
             return;
         }
-        match timeout(COUNT_LIMIT, self.store.read(count_values)).await {
-            Ok(Ok(counts)) => self.metrics.keys.set_values(&counts),
-            _unread => self.value_counts.forget(),
+        let (store, metrics) = (self.store.clone(), Arc::clone(&self.metrics));
+        // It goes on when that takes longer, and what it finds is told the next time.
+        let counting = tokio::spawn(async move {
+            let counts = store.read(count_values).await?;
+            metrics.keys.set_values(&counts);
+            Ok::<(), StoreError>(())
+        });
+        if let Ok(Ok(Err(_unread))) = timeout(COUNT_LIMIT, counting).await {
+            self.value_counts.forget();
         }
     }
 }

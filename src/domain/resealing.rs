@@ -114,6 +114,10 @@ impl Domain {
                 return Ok(());
             };
             after = batch.last;
+            if batch.is_empty() {
+                sleep(began_at.elapsed()).await;
+                continue;
+            }
             let live = Arc::clone(&self.keyring);
             let written = self.store.write(move |connection| {
                 batch.write(connection)?;

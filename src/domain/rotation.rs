@@ -51,7 +51,7 @@ pub enum RotationProgress {
 pub struct Rotated {
     /// Whether it finished one that was broken off, and began none.
     pub resumed: bool,
-    /// How many values were sealed anew.
+    /// How many values are no longer under the old keys.
     pub values: u64,
     /// The keys that were destroyed.
     pub destroyed: Vec<DataKeyId>,
@@ -61,7 +61,6 @@ pub struct Rotated {
 
 /// A rotation that goes on.
 struct Rotation<'a> {
-    is_served: bool,
     rotated: Rotated,
     tell: &'a mut dyn FnMut(RotationProgress),
 }
@@ -85,19 +84,17 @@ enum Step {
 }
 
 impl KeyringEditor<'_> {
-    /// Rotates the data key, or finishes a rotation that was broken off. A new key seals after it has been there for `activate_after`. When
-    /// the database is one of SQLite and `is_served`, it is the server that seals anew, as long as it does.
+    /// Rotates the data key, or finishes a rotation that was broken off. A new key seals after it has been there for `activate_after`. On
+    /// SQLite it is a server that seals anew what is more than a little, as long as one does.
     ///
     /// # Errors
     /// A [`KeyringProblem`]; what was done by then stays, and the next one goes on from there.
     pub fn rotate(
         &mut self,
         activate_after: Duration,
-        is_served: bool,
         tell: &mut dyn FnMut(RotationProgress),
     ) -> Result<Rotated, KeyringProblem> {
         let mut rotation = Rotation {
-            is_served,
             rotated: Rotated::default(),
             tell,
         };
@@ -190,7 +187,8 @@ impl KeyringEditor<'_> {
         let opened = Keyring::open(stored, self.keys)?;
         let left = keyring::count_values(self.connection, id)?;
         rotation.tell(RotationProgress::Sealing(left));
-        if rotation.is_served && left > FEW_VALUES {
+        // PostgreSQL locks rows, so that nobody waits for this command.
+        if matches!(self.connection, DatabaseConnection::Sqlite(_)) && left > FEW_VALUES {
             self.let_server_seal(id, left, rotation)?;
         }
         let mut after = Id::NIL;
@@ -206,8 +204,8 @@ impl KeyringEditor<'_> {
         }
     }
 
-    /// Waits for as long as the server beside this command seals anew what a key has sealed: its writer does so without keeping others
-    /// waiting.
+    /// Waits for as long as a server beside this command seals anew what a key has sealed: its writer does so without keeping others
+    /// waiting. When there is none, nothing moves.
     fn let_server_seal(
         &mut self,
         id: DataKeyId,

@@ -206,7 +206,7 @@ impl Failure {
 fn refused_too_often(wait: Duration) -> ApiError {
     let seconds = seconds_of(wait);
     let message = format!(
-        "Too many tokens or codes came from your address that are not valid. The next one is looked at in {seconds} s."
+        "Too many tokens, sessions or codes came from your address that are not valid. The next one is looked at in {seconds} s."
     );
     ApiError::rate_limited(wait, message)
 }

@@ -53,20 +53,33 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Takes a chain for a connection.
+    /// Takes a chain for a connection. On PostgreSQL a server leaves chains alone that do not end where they ended: there are others, and
+    /// what was done to those stays to be seen.
     ///
     /// # Errors
-    /// [`StoreError::ChainBroken`] when nothing authentic says where it ends; otherwise a [`StoreError`] when the database cannot be read or written.
+    /// [`StoreError::ChainBroken`] when nothing authentic says where the chain of this database or command ends; otherwise a [`StoreError`]
+    /// when the database cannot be read or written.
     pub fn open(
         connection: &mut DatabaseConnection,
         owner: ChainOwner,
         signer: &Signer,
     ) -> Result<Self, StoreError> {
-        let chain = match connection {
-            DatabaseConnection::Sqlite(_) => owner.sqlite_chain(),
-            DatabaseConnection::Postgres(postgres) => claim(postgres)?,
-        };
-        Self::read(connection, chain, signer)
+        let mut from = 0;
+        loop {
+            let chain = match connection {
+                DatabaseConnection::Sqlite(_) => {
+                    return Self::read(connection, owner.sqlite_chain(), signer);
+                }
+                DatabaseConnection::Postgres(postgres) => claim(postgres, from)?,
+            };
+            match Self::read(connection, chain, signer) {
+                Err(StoreError::ChainBroken(chain)) if owner == ChainOwner::Server => {
+                    tell_broken(chain);
+                    from = chain.saturating_add(1);
+                }
+                read => return read,
+            }
+        }
     }
 
     /// Reads where a chain ends, again: where others may have written it, inside of a transaction that writes.
@@ -172,13 +185,24 @@ struct Claimed {
     chain: i32,
 }
 
-/// Takes the first chain that no other session has. The lock is one of the tables', and goes with the session.
-fn claim(connection: &mut PgConnection) -> Result<i32, StoreError> {
+/// Tells the log of a chain that nothing is written to.
+pub(super) fn tell_broken(chain: i32) {
+    tracing::error!(
+        chain,
+        "the audit log does not end where it ended: somebody cut or changed it. Nothing is written to this chain any more. `credence audit \
+         verify` shows what there is to see; stop the servers, and restore the database from a backup, or let it go on as it is with \
+         `credence audit prune --damaged`"
+    );
+}
+
+/// Takes the first chain from one on that no other session has. The lock is one of the tables', and goes with the session.
+fn claim(connection: &mut PgConnection, from: i32) -> Result<i32, StoreError> {
     let class = chain_lock_class();
     let claimed: Option<Claimed> = diesel::sql_query(format!(
-        "SELECT chain FROM generate_series(0, $1 - 1) AS chain WHERE pg_try_advisory_lock({class}, chain) LIMIT 1"
+        "SELECT chain FROM generate_series($2, $1 - 1) AS chain WHERE pg_try_advisory_lock({class}, chain) LIMIT 1"
     ))
     .bind::<Integer, _>(CHAIN_LIMIT)
+    .bind::<Integer, _>(from)
     .get_result(connection)
     .optional()?;
     let claimed = claimed.ok_or(StoreError::Internal(Cause("no audit chain that is free")))?;

@@ -76,10 +76,13 @@ type HeadColumns = (i32, i64, Vec<u8>, Vec<u8>, i32);
 
 fn head_of(signer: &Signer, (chain, sequence, mac, tag, generation): HeadColumns) -> StoredHead {
     let (point, is_whole) = point_of(chain, sequence, mac);
+    let fits = |generation| head_tag(signer, &point, generation).as_slice() == tag;
+    // An instance of the version before, which knows no generation, leaves the one that stands there.
+    let generation = if fits(generation) { generation } else { 0 };
     StoredHead {
         point,
         generation,
-        is_authentic: is_whole && head_tag(signer, &point, generation).as_slice() == tag,
+        is_authentic: is_whole && fits(generation),
     }
 }
 
@@ -165,7 +168,7 @@ pub(super) fn find_head(
 ///
 /// # Errors
 /// A [`StoreError`] when the database cannot be written.
-pub(super) fn write_head(
+pub fn write_head(
     connection: &mut DatabaseConnection,
     signer: &Signer,
     point: &ChainPoint,
@@ -193,19 +196,6 @@ pub(super) fn write_head(
         ))
         .execute(connection)?;
     Ok(())
-}
-
-/// Says of a chain that it ends at a point, under a generation of the keyring, whatever its end was.
-///
-/// # Errors
-/// A [`StoreError`] when the database cannot be written.
-pub fn reset_head(
-    connection: &mut DatabaseConnection,
-    signer: &Signer,
-    point: &ChainPoint,
-    generation: i32,
-) -> Result<(), StoreError> {
-    write_head(connection, signer, point, generation)
 }
 
 type CheckpointColumns = (i32, i64, Vec<u8>, Vec<u8>);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 
-use super::audit_chain::{Chain, ChainOwner};
+use super::audit_chain::{Chain, ChainOwner, tell_broken};
 use super::availability::Availability;
 use super::connection::{Database, DatabaseConnection};
 use super::error::StoreError;
@@ -63,22 +63,17 @@ impl Connections<'_> {
                 chain,
             })
         });
-        self.tell_broken(opened)
+        self.without_broken(opened)
     }
 
-    /// Nothing is written to a chain that does not end where it ended.
-    fn tell_broken(&mut self, opened: Result<Opened, StoreError>) -> Result<Opened, StoreError> {
+    /// Nothing is written to a chain that does not end where it ended: that is said once.
+    fn without_broken(&mut self, opened: Result<Opened, StoreError>) -> Result<Opened, StoreError> {
         let Err(StoreError::ChainBroken(chain)) = opened else {
             self.is_broken = false;
             return opened;
         };
         if !self.is_broken {
-            tracing::error!(
-                chain,
-                "the audit log does not end where it ended: somebody cut or changed it. Nothing is written any more that goes through this \
-                 chain. `credence audit verify` shows what there is to see; stop the servers, and restore the database from a backup, or \
-                 let it go on as it is with `credence audit prune --damaged`"
-            );
+            tell_broken(chain);
         }
         self.is_broken = true;
         Err(StoreError::Unavailable)

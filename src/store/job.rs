@@ -63,7 +63,7 @@ pub enum Ran {
 pub enum End {
     /// It is durable, or it failed by itself.
     Settled,
-    /// It is durable, or it failed by itself; the database tells of what changed.
+    /// It is durable, and the database tells of what changed.
     SettledAndTold,
     /// It failed by itself, and so did its transaction, which was its own.
     Undone,

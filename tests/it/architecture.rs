@@ -101,7 +101,11 @@ fn no_layer_names_one_that_lies_above_it() {
             let others = LAYERS.iter().map(|(other, _)| *other).chain(ABOVE);
             for other in others.filter(|other| *other != layer && !below.contains(other)) {
                 let named = source
-                    .match_indices(&format!("crate::{other}::"))
+                    .match_indices(&format!("crate::{other}"))
+                    .filter(|(at, found)| {
+                        let behind = source[at + found.len()..].chars().next();
+                        !behind.is_some_and(|c| c == '_' || c.is_ascii_alphanumeric())
+                    })
                     .any(|(at, _)| {
                         let rest = &source[at + "crate::".len()..];
                         !EXCEPTIONS

@@ -7,7 +7,7 @@ use credence::domain::audit_prune::prune;
 use credence::domain::audit_verification::Verification;
 use credence::domain::command_log::CommandLog;
 use credence::store::audit_chain::{Chain, ChainOwner};
-use credence::store::audit_point::{list_heads, reset_head};
+use credence::store::audit_point::{list_heads, write_head};
 use credence::store::connection::DatabaseConnection;
 use credence::store::error::StoreError;
 use credence::store::{Store, Written};
@@ -20,7 +20,9 @@ use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
 use crate::audit_chain::{FORGET, KEEP, PUT_BACK, does_not_start, refused_start, write_events};
-use crate::support::audit::{audit, does_not_verify, findings, signer, succeeds, verifies};
+use crate::support::audit::{
+    audit, count_all, does_not_verify, findings, signer, succeeds, verifies,
+};
 use crate::support::database::bytes;
 use crate::support::keys::{change_keys, keys_refused, new_key};
 use crate::support::log::Log;
@@ -81,8 +83,7 @@ async fn begun() -> (TempDir, Place, String) {
 
 /// Removes all events that were counted.
 fn prune_all(place: &Place, connection: &mut DatabaseConnection) {
-    let count = "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)";
-    connection.batch_execute(count).unwrap();
+    count_all(connection);
     succeeds(&audit(place, &["prune", "--before", "2099-01-01"]));
 }
 
@@ -254,8 +255,7 @@ async fn a_log_verifies_at_every_step_of_pruning_it() {
     connection.be_patient().unwrap();
     let signer = signer(&mut connection, &data.join("master.key"));
     write_events(&mut connection, &signer, 2_500);
-    let count = "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)";
-    connection.batch_execute(count).unwrap();
+    count_all(&mut connection);
     let clock = Clock::system();
     let mut log = CommandLog::new(&clock);
     let mut verification = Verification::default();
@@ -471,10 +471,16 @@ async fn a_server_does_not_go_on_with_a_chain_that_was_cut() {
         connection.batch_execute(&cut(0)).unwrap();
         connection.batch_execute("COMMIT").unwrap();
     }
-    let count = "SELECT count(*) FROM audit_events";
+    let count = "SELECT count(*) FROM audit_events WHERE chain = 0";
     let left = number(&mut connection, count);
     for _ in 0..6 {
-        assert_eq!(write().await, Err(StoreError::Unavailable));
+        // SQLite's servers have this one chain. On PostgreSQL they go on in others.
+        let expected = if database::is_postgres() {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable)
+        };
+        assert_eq!(write().await, expected);
     }
     assert_eq!(number(&mut connection, count), left);
     let shown = findings(&mut connection, &signer);
@@ -613,11 +619,7 @@ async fn a_log_that_was_pruned_after_the_clock_was_set_back_verifies() {
         of(later, deleted, credential),
     );
     assert_eq!(findings(&mut first, &signer), Vec::<String>::new());
-    first
-        .batch_execute(
-            "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)",
-        )
-        .unwrap();
+    count_all(&mut first);
     succeeds(&audit(
         &place,
         &["prune", "--before", "2026-11-01T11:00:00Z"],
@@ -641,7 +643,7 @@ async fn a_log_of_an_earlier_version_goes_on_and_verifies() {
     let signer = signer(&mut connection, &data.join("master.key"));
     for head in list_heads(&mut connection, &signer).unwrap() {
         assert!(head.is_authentic && head.generation > 0, "{head:?}");
-        reset_head(&mut connection, &signer, &head.point, 0).unwrap();
+        write_head(&mut connection, &signer, &head.point, 0).unwrap();
     }
     let before = include_str!("../../migrations/sqlite/20261127000001_audit_generation/down.sql");
     connection.batch_execute(before).unwrap();
@@ -660,6 +662,15 @@ async fn a_log_of_an_earlier_version_goes_on_and_verifies() {
         number(&mut connection, generations),
         number(&mut connection, "SELECT generation FROM keyring")
     );
+    // An instance of that version, beside one of this, writes an end and leaves the generation that stands there.
+    for head in list_heads(&mut connection, &signer).unwrap() {
+        write_head(&mut connection, &signer, &head.point, 0).unwrap();
+    }
+    let left = "UPDATE audit_chains SET generation = 3";
+    connection.batch_execute(left).unwrap();
+    assert_eq!(findings(&mut connection, &signer), Vec::<String>::new());
     let server = Server::instance(data, Clock::system(), &[]).await.unwrap();
+    server.editor("alice").create("three").await;
     server.end().await;
+    assert_eq!(findings(&mut connection, &signer), Vec::<String>::new());
 }

@@ -936,7 +936,7 @@ fn on_a_full_disk_nothing_is_changed_or_resolved_and_everybody_is_told() {
     let began_at = Instant::now();
     while is_ready() {
         assert!(
-            began_at.elapsed() < Duration::from_mins(1),
+            began_at.elapsed() < Duration::from_secs(5),
             "a server that cannot write says that it is ready"
         );
     }

@@ -96,7 +96,7 @@ fn a_server_whose_database_cannot_be_written_is_alive_and_not_ready() {
     assert_healthy(&run(&["health", "--listen", address, "--alive"]));
     other.batch_execute("ROLLBACK").unwrap();
     // It is looked at once a second.
-    assert_healthy(&run(&["health", "--listen", address, "--wait", "1m"]));
+    assert_healthy(&run(&["health", "--listen", address, "--wait", "5s"]));
 }
 
 #[test]

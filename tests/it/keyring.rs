@@ -10,6 +10,7 @@ use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::audit::{audit, count_all};
 use crate::support::client::{RESOLVE, ask};
 use crate::support::keys::{change_keys, keys, keys_refused, new_key, status, stored_keyring};
 use crate::support::process::{Place, ServerProcess, run_and_measure, stderr, stdout};
@@ -473,17 +474,13 @@ async fn an_older_keyring_that_is_put_back_is_refused_also_when_the_log_was_prun
     );
     let newest = stored_keyring(&mut database.connect().unwrap());
     let mut connection = database.connect().unwrap();
-    let audit = |words: &[&str], keys: &[&str]| {
-        let words = [&["audit"], words, keys].concat();
-        place.command(&words).output().unwrap()
-    };
+    let audit = |words: &[&str], keys: &[&str]| audit(&place, &[words, keys].concat());
     let changes =
         "SELECT CAST(count(*) AS text) AS line FROM audit_events WHERE action = 'KEYRING_CHANGED'";
     for is_pruned in [false, true] {
         if is_pruned {
             // Prune leaves what is not counted yet.
-            let count = "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)";
-            connection.batch_execute(count).unwrap();
+            count_all(&mut connection);
             let output = audit(&["prune", "--before", "2099-01-01"], &with_second);
             assert!(output.status.success(), "{}", stderr(&output));
         }

@@ -1,7 +1,6 @@
 //! Commands that are killed at any point of their work, and a server beside them: the keyring opens, the log verifies, every value resolves,
 //! and the same command ends what was begun.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -12,6 +11,7 @@ use credence::data_directory::write_secret_file;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::audit::Numbers;
 use crate::support::client::{CREATE, RESOLVE, ask};
 use crate::support::database::part_of;
 use crate::support::keys::new_key;
@@ -19,12 +19,6 @@ use crate::support::process::{Place, ServerProcess, stderr, stdout};
 use crate::support::{database, secret, tell, text};
 
 const CREDENTIALS: usize = 40;
-
-/// A random part of a time.
-fn random_part(whole: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish();
-    whole * u32::try_from(random % 1_000).unwrap() / 1_000
-}
 
 /// A deployment, whose master key is replaced again and again.
 struct Deployment {
@@ -34,6 +28,8 @@ struct Deployment {
     credentials: Vec<(String, String)>,
     kills: usize,
     hits: usize,
+    /// What says when it is killed: at the same parts of what it takes in every run.
+    numbers: Numbers,
     /// How often what was killed had been committed, of those that are done once.
     done: usize,
 }
@@ -58,6 +54,7 @@ impl Deployment {
             kills: 0,
             hits: 0,
             done: 0,
+            numbers: Numbers(7),
         };
         let admin = deployment.place.token("alice", "admin");
         for number in 0..CREDENTIALS {
@@ -99,7 +96,7 @@ impl Deployment {
         keys: &str,
     ) {
         let mut child = self.spawn(step);
-        let after = random_part(*takes);
+        let after = *takes * u32::try_from(self.numbers.below(1_000)).unwrap() / 1_000;
         thread::sleep(after);
         if with_server {
             self.server.child.kill().unwrap();
@@ -123,7 +120,11 @@ impl Deployment {
         let output = self.place.command(&step.words).output().unwrap();
         let told = stderr(&output);
         if !output.status.success() {
-            assert!(told.contains(step.done_already), "{:?}: {told}", step.words);
+            assert!(
+                told.contains(step.done_already),
+                "{:?} after {after:?}: {told}",
+                step.words
+            );
             self.done += 1;
         }
     }

@@ -70,6 +70,12 @@ pub fn run(arguments: &PruneArguments) -> Result<(), Failure> {
             verification.finding_count
         )));
     }
+    // What a damaged log has left goes in one transaction, which a server would wait for longer than it may.
+    let _lock = if verification.verified.iter().any(|chain| chain.has_kept) {
+        lock(&arguments.settings, &place)?
+    } else {
+        None
+    };
     let bar = bar("removing");
     let pruned = prune(
         &mut place.connection,

@@ -60,9 +60,8 @@ pub fn run(arguments: &RotateArguments) -> Result<(), Failure> {
         RotationProgress::Sealed(values) => bar.inc(values),
         RotationProgress::Destroyed(_) => {}
     };
-    let is_served = arguments.settings.is_served();
     let rotated = edit(&arguments.settings, &keys, |editor| {
-        editor.rotate(arguments.activate_after, is_served, &mut show)
+        editor.rotate(arguments.activate_after, &mut show)
     })?;
     bar.finish_and_clear();
     report(&rotated.outcome)?;

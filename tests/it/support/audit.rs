@@ -8,6 +8,7 @@ use credence::crypto::keyring::Keyring;
 use credence::domain::audit_verification::Verification;
 use credence::store::connection::DatabaseConnection;
 use credence::types::audit::Signer;
+use diesel::connection::SimpleConnection;
 
 use super::keys::{stored_keyring, wrapping_key};
 use super::process::{Place, stderr, stdout};
@@ -29,6 +30,12 @@ pub fn findings(connection: &mut DatabaseConnection, signer: &Signer) -> Vec<Str
             .collect(),
         Err(error) => vec![format!("it cannot be read: {error:?}")],
     }
+}
+
+/// Says that every event was counted into the references: what is not counted yet is not pruned.
+pub fn count_all(connection: &mut DatabaseConnection) {
+    let count = "UPDATE reference_progress SET counted_through = (SELECT id FROM audit_events ORDER BY id DESC LIMIT 1)";
+    connection.batch_execute(count).unwrap();
 }
 
 /// Runs `credence audit`.
