@@ -107,6 +107,8 @@ impl Terminal {
     /// background, SIGINT is ignored, and what is ignored at its start no shell can catch.
     pub fn run(line: &str, point: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new("env");
+        // A terminal says which one it is, whether these tests have one or not.
+        command.env("TERM", "xterm");
         point(&mut command);
         let mut child = command
             .args(["--default-signal=INT", "timeout", "60", "script"])
