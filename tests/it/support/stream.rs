@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async};
 
 use super::{Person, Server};
 
@@ -39,27 +39,51 @@ impl Socket {
     }
 
     async fn handshake(server: &Server, headers: &[(&'static str, &str)]) -> Self {
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        Self::handshake_over(stream, server, headers).await
+    }
+
+    async fn handshake_over(stream: TcpStream, server: &Server, headers: &[(&str, &str)]) -> Self {
         let url = format!("ws://{}/graphql", server.address);
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
             let value = HeaderValue::from_str(value).unwrap();
-            request.headers_mut().append(*name, value);
+            request.headers_mut().append(name, value);
         }
-        Self(connect_async(request).await.unwrap().0)
+        Self(
+            client_async(request, MaybeTlsStream::Plain(stream))
+                .await
+                .unwrap()
+                .0,
+        )
     }
 
     /// A connection whose introduction was accepted.
     pub async fn open(person: &Person<'_>) -> Self {
-        let mut socket = Self::connect(person.server, Some("graphql-transport-ws"), None).await;
+        let socket = Self::connect(person.server, Some("graphql-transport-ws"), None).await;
+        socket.introduce(person).await
+    }
+
+    /// As [`Socket::open`], on a connection that holds little of what was not read.
+    pub async fn open_narrow(person: &Person<'_>) -> Self {
+        let narrow = TcpSocket::new_v4().unwrap();
+        narrow.set_recv_buffer_size(4_096).unwrap();
+        let stream = narrow.connect(person.server.address).await.unwrap();
+        let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
+        let socket = Self::handshake_over(stream, person.server, &[protocol]).await;
+        socket.introduce(person).await
+    }
+
+    async fn introduce(mut self, person: &Person<'_>) -> Self {
         let payload = json!({ "Authorization": format!("Bearer {}", person.token) });
-        socket
-            .send(json!({ "type": "connection_init", "payload": payload }))
+        self.send(json!({ "type": "connection_init", "payload": payload }))
             .await;
         assert_eq!(
-            socket.receive().await,
+            self.receive().await,
             Ok(json!({ "type": "connection_ack" }))
         );
-        socket
+        self
     }
 
     pub async fn send(&mut self, message: Value) {
