@@ -20,8 +20,10 @@ use crate::types::secret::DataKeyId;
 const BATCH_LIMIT_ROWS: i64 = 16;
 /// How many values this command seals anew even where a server would: those are done before a server has noticed.
 const FEW_VALUES: u64 = 500;
-/// How often it is looked how far a server has come.
+/// The shortest time between two looks at how far a server has come.
 const SERVER_INTERVAL: Duration = Duration::from_millis(200);
+/// How many times as long as such a look took it rests: counting a million values would keep a processor from the server otherwise.
+const SERVER_RESTS: u32 = 50;
 /// How long a server may take to go on. It looks every 5 seconds whether there is something to do.
 const SERVER_PATIENCE: Duration = Duration::from_secs(8);
 /// The shortest rest between two transactions. Otherwise it is as long as the transaction was, so that servers have half of the time.
@@ -213,9 +215,12 @@ impl KeyringEditor<'_> {
         rotation: &mut Rotation<'_>,
     ) -> Result<(), KeyringProblem> {
         let mut moved_at = Instant::now();
+        let mut rest = SERVER_INTERVAL;
         while left > 0 && moved_at.elapsed() < SERVER_PATIENCE {
-            thread::sleep(SERVER_INTERVAL);
+            thread::sleep(rest);
+            let counts_at = Instant::now();
             let now_left = keyring::count_values(self.connection, id)?;
+            rest = SERVER_INTERVAL.max(counts_at.elapsed().saturating_mul(SERVER_RESTS));
             if now_left < left {
                 moved_at = Instant::now();
                 rotation.count(left.saturating_sub(now_left));
