@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::Validation;
 
-use super::digest::hmac_sha256;
+use super::digest::{hmac_sha256, sha256};
 use super::token_algorithm::TokenAlgorithm;
 use super::token_claims::{Claims, GrantClaims, payload};
 use super::token_header::TokenHeader;
@@ -123,6 +123,8 @@ pub struct VerifiedToken {
     pub credential_ids: Option<Arc<[Id<Credential>]>>,
     /// The programs that it was given to: its claims `client_id` and `azp`.
     pub clients: Vec<String>,
+    /// The SHA-256 of the name that its issuer gave it: its claim `jti`.
+    pub id_hash: Option<[u8; 32]>,
     /// What it was verified with.
     pub verified_with: Fingerprint,
 }
@@ -258,6 +260,7 @@ impl TokenVerifier {
                 .into_iter()
                 .flatten()
                 .collect(),
+            id_hash: claims.jti.map(|id| sha256(id.as_bytes())),
             verified_with,
         })
     }

@@ -25,6 +25,7 @@ pub(super) struct Claims {
     pub email: Option<String>,
     pub client_id: Option<String>,
     pub azp: Option<String>,
+    pub jti: Option<String>,
     #[serde(default, deserialize_with = "present")]
     pub credential_ids: Option<Vec<String>>,
 }

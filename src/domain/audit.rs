@@ -1,11 +1,13 @@
 //! The audit log: what an event says, and who may read it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::caller::Caller;
 use super::error::Error;
 use super::page::{ListKey, PageArguments};
 use super::{Domain, Request};
+use crate::crypto::token::is_subject;
 use crate::store::{Written, audit};
 use crate::types::audit::{AuditAction, AuditEntry, AuditEvent, AuditEventFilter};
 use crate::types::change::CredentialChange;
@@ -14,6 +16,7 @@ use crate::types::consumer::Consumer;
 use crate::types::credential::Credential;
 use crate::types::id::{Id, IdSource, ReservedIds};
 use crate::types::page::Page;
+use crate::types::peer::Peer;
 use crate::types::scope::Scope;
 use crate::types::user::{User, UserKey};
 
@@ -27,6 +30,9 @@ pub(super) struct Recorder {
     // Of the time, for the first events: later IDs may be a little later.
     reserved: Option<ReservedIds>,
     actor: UserKey,
+    actor_client: Option<Arc<str>>,
+    token_id_hash: Option<[u8; 32]>,
+    peer: Option<IpAddr>,
     request_id: Id<Request>,
     changes: Vec<CredentialChange>,
     entries: Vec<AuditEntry>,
@@ -90,6 +96,9 @@ impl Recorder {
             action,
             actor_issuer: self.actor.issuer.clone(),
             actor_subject: self.actor.subject.clone(),
+            actor_client: self.actor_client.as_deref().map(str::to_owned),
+            token_id_hash: self.token_id_hash,
+            peer: self.peer,
             credential_id: subject
                 .credential
                 .map_or(subject.credential_id, |credential| Some(credential.id)),
@@ -135,6 +144,9 @@ impl Domain {
             now: self.clock.now(),
             reserved: None,
             actor: caller.user.key.clone(),
+            actor_client: caller.client.clone().filter(|client| is_subject(client)),
+            token_id_hash: caller.token_id_hash,
+            peer: caller.peer.map(Peer::address),
             request_id: caller.request_id,
             changes: Vec::new(),
             entries: Vec::new(),

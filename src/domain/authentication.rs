@@ -161,6 +161,8 @@ impl Domain {
                 .clients
                 .first()
                 .map(|client| Arc::from(client.as_str())),
+            token_id_hash: verified.id_hash,
+            peer: None,
             proof: Proof::Token(verified.verified_with),
             is_for_resolving: self.tokens.is_for_resolving(&verified.clients),
             request_id,

@@ -8,6 +8,7 @@ use super::refusal::Refusals;
 use crate::types::clock::Timestamp;
 use crate::types::credential::Credential;
 use crate::types::id::Id;
+use crate::types::peer::Peer;
 use crate::types::scope::{Scope, ScopeSet};
 use crate::types::session::{Authenticator, Fingerprint, SecretHash};
 use crate::types::user::User;
@@ -22,6 +23,10 @@ pub struct Caller {
     pub(super) credential_ids: Option<Arc<[Id<Credential>]>>,
     // The program that the token was issued to, if it says so.
     pub(super) client: Option<Arc<str>>,
+    // The SHA-256 of the name that the issuer gave the token, if it did.
+    pub(super) token_id_hash: Option<[u8; 32]>,
+    // Where the request comes from, unless a proxy hides that.
+    pub(super) peer: Option<Peer>,
     pub(super) proof: Proof,
     // Whether what they showed was given to a program that may resolve.
     pub(super) is_for_resolving: bool,
@@ -43,6 +48,12 @@ impl Caller {
     #[must_use]
     pub fn user(&self) -> &User {
         &self.user
+    }
+
+    /// The same one, who asks from there.
+    #[must_use]
+    pub fn at(self, peer: Option<Peer>) -> Self {
+        Self { peer, ..self }
     }
 
     /// All that the token or the session allows.

@@ -7,7 +7,7 @@ use super::Domain;
 use super::authentication::AuthenticationError;
 use super::limit::{Limiter, Rate, TooOften};
 use crate::types::clock::Clock;
-use crate::types::peer::Peer;
+use crate::types::peer::{Network, Peer};
 
 /// How much a peer may show in a minute that is not good.
 const REFUSED_PER_MINUTE: NonZeroU32 = match NonZeroU32::new(20) {
@@ -28,7 +28,7 @@ pub enum Shown<'a> {
 
 /// Who showed what was not good.
 pub(super) struct Proofs {
-    refused: Limiter<Peer>,
+    refused: Limiter<Network>,
 }
 
 impl Proofs {
@@ -80,7 +80,7 @@ impl Domain {
     /// # Errors
     /// [`AuthenticationError::TooOften`] for one that has.
     pub fn admit_peer(&self, peer: Option<Peer>) -> Result<(), AuthenticationError> {
-        match peer.map(|peer| self.proofs.refused.look(peer)) {
+        match peer.map(|peer| self.proofs.refused.look(peer.network())) {
             Some(Err(TooOften(wait))) => Err(AuthenticationError::TooOften(wait)),
             _ => Ok(()),
         }
@@ -90,7 +90,7 @@ impl Domain {
     pub fn count_refused(&self, peer: Option<Peer>) {
         if let Some(peer) = peer {
             // One more than it may show is refused as well: the next one is not looked at.
-            let _counted = self.proofs.refused.take(peer);
+            let _counted = self.proofs.refused.take(peer.network());
         }
     }
 }

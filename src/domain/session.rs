@@ -105,6 +105,7 @@ impl Domain {
             accepted_until_seconds: i64::MAX,
             credential_ids: None,
             clients: Vec::new(),
+            id_hash: None,
             verified_with: codes.key.fingerprint(),
         };
         self.begin_session(Way::Code, granted, Some(code_hash), request_id)
@@ -147,6 +148,8 @@ impl Domain {
             accepted_until_seconds: ends_at.seconds(),
             credential_ids: found.credential_ids.map(Arc::from),
             client: None,
+            token_id_hash: None,
+            peer: None,
             proof: Proof::Session(id_hash, found.authenticator),
             is_for_resolving: self.tokens.is_for_resolving(&[]),
             request_id,
@@ -250,6 +253,8 @@ impl Domain {
             accepted_until_seconds: ends_at_seconds,
             credential_ids: granted.credential_ids,
             client: None,
+            token_id_hash: None,
+            peer: None,
             proof: Proof::Session(id_hash, authenticator),
             is_for_resolving: self.tokens.is_for_resolving(&[]),
             request_id,

@@ -9,6 +9,7 @@ use super::page::{Listed, PageInfo, page_arguments};
 use super::scalar::{DateTime, id, parse_id};
 use crate::domain::audit::place;
 use crate::types::audit;
+use crate::types::hex::hex;
 
 /// What an audit event records.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,21 @@ impl AuditEvent {
     /// The `sub` claim of the one who did it.
     async fn actor_subject(&self) -> &str {
         &self.0.actor_subject
+    }
+
+    /// The program that the actor's token was issued to: the claim `client_id` or `azp`. Null when the token names none, and for sessions.
+    async fn actor_client_id(&self) -> Option<&str> {
+        self.0.actor_client.as_deref()
+    }
+
+    /// The SHA-256 of the claim `jti` of the actor's token, in 64 hexadecimal digits. Null when the token has none, and for sessions.
+    async fn token_id_hash(&self) -> Option<String> {
+        self.0.token_id_hash.map(|hash| hex(&hash))
+    }
+
+    /// The IP address that the request came from. Null when a proxy hides it, and for commands.
+    async fn peer_address(&self) -> Option<String> {
+        self.0.peer.map(|address| address.to_string())
     }
 
     /// The credential's ID, when the event is about one.

@@ -52,6 +52,7 @@ pub async fn verify(
 ) -> Result<Caller, Failure> {
     let look = domain.authenticate(token, id);
     let verified = domain.let_show(peer, Shown::Token(token), look).await;
+    let verified = verified.map(|caller| caller.at(peer));
     verified.map_err(|error| refusal(domain, error, id))
 }
 
@@ -69,7 +70,8 @@ pub async fn verify_session(
     let look = domain.authenticate_session(session_id, id);
     let verified = domain
         .let_show(peer, Shown::Session(session_id), look)
-        .await;
+        .await
+        .map(|caller| caller.at(peer));
     verified.map_err(|error| refusal(domain, error, id))
 }
 

@@ -168,8 +168,8 @@ mod tests {
             ("10.0.0.1", vec!["198.51.100.1, , 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", vec!["198.51.100.1, 10.0.0.256"], "10.0.0.1"),
             ("10.0.0.1", vec!["198.51.100.1:4711"], "198.51.100.1"),
-            ("10.0.0.1", vec!["[2001:db8::1]:4711"], "2001:db8::"),
-            ("10.0.0.1", vec!["[2001:db8::1]"], "2001:db8::"),
+            ("10.0.0.1", vec!["[2001:db8::1]:4711"], "2001:db8::1"),
+            ("10.0.0.1", vec!["[2001:db8::1]"], "2001:db8::1"),
             ("10.0.0.1", vec!["::ffff:198.51.100.1"], "198.51.100.1"),
             ("127.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
             // Bytes that are no ASCII were sent along.
@@ -185,17 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_an_ipv6_network_are_one_peer() {
-        let one = found(&[], Front::Nothing, "2001:db8:1:2::1", &[]);
-        assert_eq!(
-            one,
-            found(&[], Front::Nothing, "2001:db8:1:2:ffff:ffff:ffff:ffff", &[])
-        );
-        assert_ne!(one, found(&[], Front::Nothing, "2001:db8:1:3::1", &[]));
-        assert_ne!(
-            found(&[], Front::Nothing, "192.0.2.1", &[]),
-            found(&[], Front::Nothing, "192.0.2.2", &[])
-        );
+    fn the_addresses_of_an_ipv6_network_are_counted_as_one() {
+        let network = |address: &str| peer(address).network();
+        let one = network("2001:db8:1:2::1");
+        assert_eq!(one, network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(one, network("2001:db8:1:3::1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+        assert_eq!(network("192.0.2.1"), network("::ffff:192.0.2.1"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::types::peer::Peer;
+use crate::types::peer::{Network, Peer};
 
 /// How many requests may be under way.
 const REQUEST_LIMIT: usize = 1_024;
@@ -18,7 +18,7 @@ pub struct RequestPlaces(Arc<Mutex<Taken>>);
 #[derive(Default)]
 struct Taken {
     all: usize,
-    by_peer: HashMap<Peer, usize>,
+    by_peer: HashMap<Network, usize>,
 }
 
 impl RequestPlaces {
@@ -27,7 +27,7 @@ impl RequestPlaces {
     pub fn of(&self, peer: Peer) -> PeerPlaces {
         PeerPlaces {
             places: self.clone(),
-            peer,
+            peer: peer.network(),
         }
     }
 
@@ -41,7 +41,7 @@ impl RequestPlaces {
 #[derive(Clone)]
 pub struct PeerPlaces {
     places: RequestPlaces,
-    peer: Peer,
+    peer: Network,
 }
 
 impl PeerPlaces {
@@ -81,12 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_address_has_half_of_them_and_two_have_all() {
+    fn one_network_has_half_of_them_and_two_have_all() {
         let places = RequestPlaces::default();
         let of = |address: &str| places.of(Peer::of(address.parse().unwrap()));
-        let peers = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(of);
+        let peers = ["2001:db8::1", "192.0.2.2", "192.0.2.3"].map(of);
         let take_all = |peer: &PeerPlaces| std::iter::from_fn(|| peer.take()).collect::<Vec<_>>();
         let first = take_all(&peers[0]);
+        // Another address of the same network.
+        assert!(of("2001:db8::2").take().is_none());
         let mut second = take_all(&peers[1]);
         assert_eq!((first.len(), second.len()), (512, 512));
         assert!(peers.iter().all(|peer| peer.take().is_none()));

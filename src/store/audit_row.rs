@@ -44,6 +44,9 @@ pub struct AuditRow {
     pub chain: i32,
     pub chain_sequence: i64,
     pub mac: Vec<u8>,
+    pub actor_client: Option<String>,
+    pub token_id_hash: Option<Vec<u8>>,
+    pub peer: Option<String>,
 }
 
 impl AuditRow {
@@ -100,6 +103,9 @@ impl AuditRow {
             action: event.action.as_str().to_owned(),
             actor_issuer: event.actor_issuer.clone(),
             actor_subject: event.actor_subject.clone(),
+            actor_client: event.actor_client.clone(),
+            token_id_hash: event.token_id_hash.map(Vec::from),
+            peer: event.peer.map(|address| address.to_string()),
             credential_id: event.credential_id.map(|id| id.as_bytes().to_vec()),
             credential_name: event.credential_name.clone(),
             value_version: event.value_version,
@@ -153,6 +159,15 @@ impl AuditRow {
         put(self.heads.as_deref());
         put(Some(&self.chain.to_be_bytes()));
         put(Some(&self.chain_sequence.to_be_bytes()));
+        // Rows of versions that did not have these say what they said then.
+        let later = [
+            self.actor_client.as_deref().map(str::as_bytes),
+            self.token_id_hash.as_deref(),
+            self.peer.as_deref().map(str::as_bytes),
+        ];
+        if later.iter().any(Option::is_some) {
+            later.into_iter().for_each(put);
+        }
         bytes
     }
 
@@ -215,6 +230,9 @@ impl AuditRow {
             action: AuditAction::parse(&self.action).ok_or(StoreError::Unreadable)?,
             actor_issuer: self.actor_issuer,
             actor_subject: self.actor_subject,
+            actor_client: self.actor_client,
+            token_id_hash: optional(self.token_id_hash, |hash| hash.try_into().ok())?,
+            peer: optional(self.peer, |address| address.parse().ok())?,
             credential_id: row::optional_id(self.credential_id)?,
             credential_name: self.credential_name,
             value_version: self.value_version,
@@ -227,6 +245,16 @@ impl AuditRow {
             times: self.times,
         })
     }
+}
+
+/// What a column holds, if anything.
+fn optional<T, U>(
+    column: Option<T>,
+    read: impl FnOnce(T) -> Option<U>,
+) -> Result<Option<U>, StoreError> {
+    column
+        .map(|content| read(content).ok_or(StoreError::Unreadable))
+        .transpose()
 }
 
 /// The length of a chain's end in an anchor: its number, that of the event, and what authenticates that.

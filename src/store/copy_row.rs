@@ -106,7 +106,7 @@ row!(AuditEventRow, audit_events, id: Vec<u8>, {
     user_id: Option<Vec<u8>>, user_subject: Option<String>, consumer_kind: Option<String>,
     consumer_external_id: Option<String>, consumer_name: Option<String>, request_id: String,
     owner_id: Option<Vec<u8>>, reason: Option<String>, times: i32, heads: Option<Vec<u8>>, chain: i32,
-    chain_sequence: i64, mac: Vec<u8>
+    chain_sequence: i64, mac: Vec<u8>, actor_client: Option<String>, token_id_hash: Option<Vec<u8>>, peer: Option<String>
 });
 row!(AuditChainRow, audit_chains, chain: i32, {
     chain: i32, chain_sequence: i64, mac: Vec<u8>, tag: Vec<u8>, generation: i32

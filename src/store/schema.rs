@@ -43,6 +43,9 @@ diesel::table! {
         chain -> Integer,
         chain_sequence -> BigInt,
         mac -> Binary,
+        actor_client -> Nullable<Text>,
+        token_id_hash -> Nullable<Binary>,
+        peer -> Nullable<Text>,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Audit events: what was done, by whom, to what. They never hold a value.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::clock::Timestamp;
@@ -110,6 +111,12 @@ pub struct AuditEvent {
     pub actor_issuer: String,
     /// The subject of the actor's token.
     pub actor_subject: String,
+    /// The program that the token was issued to: its claim `client_id` or `azp`.
+    pub actor_client: Option<String>,
+    /// The SHA-256 of the token's claim `jti`.
+    pub token_id_hash: Option<[u8; 32]>,
+    /// The address that the request came from.
+    pub peer: Option<IpAddr>,
     /// The credential, when the event is about one.
     pub credential_id: Option<Id<Credential>>,
     /// Its name at that time.
@@ -142,6 +149,9 @@ impl AuditEvent {
             action,
             actor_issuer: actor.issuer,
             actor_subject: actor.subject,
+            actor_client: None,
+            token_id_hash: None,
+            peer: None,
             credential_id: None,
             credential_name: None,
             value_version: None,

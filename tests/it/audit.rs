@@ -125,6 +125,62 @@ async fn an_event_names_the_request_that_the_answer_names() {
 }
 
 #[tokio::test]
+async fn an_event_names_the_program_the_token_and_the_address_it_came_from() {
+    const ASKED: &str =
+        "{ auditEvents(first: 1) { nodes { actorClientId tokenIdHash peerAddress } } }";
+    let server = Server::start_with(&["--trusted-proxy", "10.0.0.0/8,127.0.0.1"])
+        .await
+        .unwrap();
+    let id = server.editor("alice").create("asked for").await;
+    // The SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let too_long = "x".repeat(256);
+    for (claims, address, client, token, peer) in [
+        (
+            json!({ "client_id": "flows", "jti": "abc" }),
+            "2001:db8::7, 10.1.2.3",
+            json!("flows"),
+            json!(abc),
+            "2001:db8::7",
+        ),
+        (
+            json!({ "azp": "scheduler" }),
+            "::ffff:192.0.2.9",
+            json!("scheduler"),
+            Value::Null,
+            "192.0.2.9",
+        ),
+        // What names no program is not kept, as a subject would not be.
+        (
+            json!({ "client_id": "a\u{0}b" }),
+            "192.0.2.9",
+            Value::Null,
+            Value::Null,
+            "192.0.2.9",
+        ),
+        (
+            json!({ "client_id": too_long }),
+            "192.0.2.9",
+            Value::Null,
+            Value::Null,
+            "192.0.2.9",
+        ),
+    ] {
+        let mut all = json!({ "scope": "credentials:resolve" });
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let runtime = server.token_with(all);
+        let resolved = server.bearer(&runtime).at(address).resolve(&id).await;
+        assert_eq!(resolved.field()["value"], secret("asked for"), "{claims}");
+        let told = server.admin("ada").ask(ASKED).await;
+        let expected =
+            json!({ "actorClientId": client, "tokenIdHash": token, "peerAddress": peer });
+        assert_eq!(told.field()["nodes"][0], expected, "{claims}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_refused_as_wrong_leaves_no_event_of_a_change() {
     let server = Server::start().await;
     let (alice, ada) = (server.editor("alice"), server.admin("ada"));

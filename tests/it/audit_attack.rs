@@ -136,7 +136,7 @@ fn add(chain: i32, sequence: i64) -> String {
     format!(
         "INSERT INTO audit_events SELECT {}, occurred_at_us, action, actor_issuer, actor_subject, credential_id, credential_name,
              value_version, user_id, user_subject, consumer_kind, consumer_external_id, consumer_name, request_id, owner_id, reason,
-             times, heads, {chain}, {sequence}, mac FROM audit_events ORDER BY id LIMIT 1",
+             times, heads, {chain}, {sequence}, mac, actor_client, token_id_hash, peer FROM audit_events ORDER BY id LIMIT 1",
         bytes(&"ee".repeat(16)),
     )
 }

@@ -109,7 +109,7 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
         format!(
             "INSERT INTO audit_events SELECT {}, occurred_at_us, action, actor_issuer, actor_subject, credential_id, credential_name,
                  value_version, user_id, user_subject, consumer_kind, consumer_external_id, consumer_name, request_id, owner_id, reason,
-                 times, heads, chain, {place}, mac FROM audit_events WHERE {}",
+                 times, heads, chain, {place}, mac, actor_client, token_id_hash, peer FROM audit_events WHERE {}",
             database::bytes(&"ee".repeat(16)),
             at(first)
         )
@@ -196,6 +196,12 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
         33 => added(&format!(
             "COALESCE((SELECT chain_sequence FROM audit_checkpoints WHERE chain = {chain}), 0)"
         )),
+        34 => set("actor_client = 'another program'"),
+        35 => set(&format!("token_id_hash = {}", zeros(32))),
+        36 => set("peer = '192.0.2.66'"),
+        37 => set(
+            "actor_client = NULL, token_id_hash = NULL, peer = CASE WHEN peer IS NULL THEN '192.0.2.66' END",
+        ),
         // A chain of which nothing was pruned has none.
         CHECKPOINT_WAY => {
             "UPDATE audit_checkpoints SET chain_sequence = chain_sequence + 1 WHERE chain = (SELECT min(chain) FROM audit_checkpoints)".to_owned()
@@ -204,9 +210,9 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
     }
 }
 
-const WAYS: usize = 36;
+const WAYS: usize = 40;
 /// The way that changes a checkpoint.
-const CHECKPOINT_WAY: usize = 34;
+const CHECKPOINT_WAY: usize = 38;
 
 /// What is tampered with, and where it is put back from.
 pub const KEEP: &str = "

@@ -188,6 +188,8 @@ fn a_value_comes_out_of_one_field_only() {
     assert_eq!(
         about_values(&outputs),
         [
+            // Of the name of a token, and neither of a token nor of a value.
+            "AuditEvent.tokenIdHash",
             "AuditEvent.valueVersion",
             "Credential.valueUpdatedAt",
             "Credential.valueVersion",

@@ -153,6 +153,7 @@ claims {"name":1}
 claims {"email":{}}
 claims {"client_id":1}
 claims {"azp":["credence"]}
+claims {"jti":7}
 claims {"credential_ids":"all"}
 claims {"credential_ids":["not-an-id"]}
 claims {"credential_ids":[null]}

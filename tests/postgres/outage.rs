@@ -19,9 +19,9 @@ use crate::support::process::Place;
 use crate::support::{Answer, Person, Server, http_client, secret};
 
 const INSTANCES: usize = 4;
-const WRITERS: usize = 20;
+const WRITERS: usize = 40;
 /// Each writer's time for an operation: together they make 200 a second. What is late is made up for.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_millis(200);
 /// How often each credential is rotated.
 const ROTATIONS: usize = 20;
 

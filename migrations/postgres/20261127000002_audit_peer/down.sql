@@ -1,0 +1,3 @@
+ALTER TABLE audit_events DROP COLUMN peer;
+ALTER TABLE audit_events DROP COLUMN token_id_hash;
+ALTER TABLE audit_events DROP COLUMN actor_client;
