@@ -44,11 +44,11 @@ pub enum AuditAction {
 }
 
 /// A record of something that was done. It never holds a value.
-pub struct AuditEvent(audit::AuditEvent);
+pub struct AuditEvent(Box<audit::AuditEvent>);
 
 impl From<audit::AuditEvent> for AuditEvent {
     fn from(event: audit::AuditEvent) -> Self {
-        Self(event)
+        Self(Box::new(event))
     }
 }
 
@@ -167,7 +167,13 @@ impl AuditEventConnection {
 
     /// The events of the page.
     async fn nodes(&self) -> Vec<AuditEvent> {
-        self.0.page.items.iter().cloned().map(AuditEvent).collect()
+        self.0
+            .page
+            .items
+            .iter()
+            .cloned()
+            .map(AuditEvent::from)
+            .collect()
     }
 
     /// Information about the page.

@@ -393,7 +393,8 @@ async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_un
     // in, so that a few seconds say nothing about the slowest hundredth.
     let quiet = async || {
         let load = Load::begin(&place, &addresses, &added, 4);
-        tokio::time::sleep(Duration::from_secs(part_of(30, 3) as u64)).await;
+        let seconds = u64::try_from(part_of(30, 3)).unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
         load.end().await
     };
     let before = quiet().await;
