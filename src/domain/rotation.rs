@@ -22,6 +22,8 @@ const BATCH_LIMIT_ROWS: i64 = 16;
 const FEW_VALUES: u64 = 500;
 /// The shortest time between two looks at how far a server has come.
 const SERVER_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest time between two looks: who waits is told, and a server that has ended is noticed.
+const SERVER_INTERVAL_LIMIT: Duration = Duration::from_secs(2);
 /// How many times as long as such a look took it rests: counting a million values would keep a processor from the server otherwise.
 const SERVER_RESTS: u32 = 50;
 /// How long a server may take to go on. It looks every 5 seconds whether there is something to do.
@@ -220,7 +222,8 @@ impl KeyringEditor<'_> {
             thread::sleep(rest);
             let counts_at = Instant::now();
             let now_left = keyring::count_values(self.connection, id)?;
-            rest = SERVER_INTERVAL.max(counts_at.elapsed().saturating_mul(SERVER_RESTS));
+            let rested = counts_at.elapsed().saturating_mul(SERVER_RESTS);
+            rest = rested.clamp(SERVER_INTERVAL, SERVER_INTERVAL_LIMIT);
             if now_left < left {
                 moved_at = Instant::now();
                 rotation.count(left.saturating_sub(now_left));

@@ -85,7 +85,8 @@ impl AuditEvent {
         self.0.token_id_hash.map(|hash| hex(&hash))
     }
 
-    /// The IP address that the request came from. Null when a proxy hides it, and for commands.
+    /// The IP address that the request came from. Null when a proxy hides it, for commands, where refusals are counted together, and in events of
+    /// versions that did not record it.
     async fn peer_address(&self) -> Option<String> {
         self.0.peer.map(|address| address.to_string())
     }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::browser::Browser;
 use crate::support::server::consumer;
+use crate::support::stream::Socket;
 use crate::support::{Person, Server, secret};
 
 const QUERY: &str = "query($filter: AuditEventFilter, $first: Int, $after: String, $last: Int, $before: String) {
@@ -177,6 +179,50 @@ async fn an_event_names_the_program_the_token_and_the_address_it_came_from() {
         let expected =
             json!({ "actorClientId": client, "tokenIdHash": token, "peerAddress": peer });
         assert_eq!(told.field()["nodes"][0], expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_names_the_address_on_every_way_in_unless_a_proxy_hides_it() {
+    const ASKED: &str = "{ auditEvents(first: 1) { nodes { action tokenIdHash peerAddress } } }";
+    let create = |name: &str| {
+        format!(
+            r#"mutation {{ createCredential(input: {{name: "{name}", value: "v"}}) {{ userErrors {{ code }} }} }}"#
+        )
+    };
+    for (front, expected) in [
+        (&[][..], json!("127.0.0.1")),
+        (
+            &["--public-url", "https://credence.example.com"],
+            Value::Null,
+        ),
+    ] {
+        let server = Server::plain(front).await;
+        let ada = server.admin("ada");
+        let told = async |action: &str| {
+            let answer = server.bearer(&ada.token).ask(ASKED).await;
+            let event = json!({ "action": action, "tokenIdHash": null, "peerAddress": expected });
+            assert_eq!(answer.field()["nodes"][0], event, "{front:?}");
+        };
+        // A refused resolve, which is recorded by itself, and a session.
+        let nobody = "01a21913-6244-7e51-b34c-302eb61da3b8";
+        server.runtime().resolve(nobody).await.data();
+        told("CREDENTIAL_RESOLVE_REFUSED").await;
+        let browser = Browser::signed_in(&server, &ada.token).await;
+        browser.ask(&create("by a session")).await.data();
+        told("CREDENTIAL_CREATED").await;
+        // WebSockets, whose token comes in the handshake or behind it.
+        let authorization = format!("Bearer {}", ada.token);
+        let protocol = Some("graphql-transport-ws");
+        let mut first = Socket::connect(&server, protocol, Some(&authorization)).await;
+        first.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(first.receive().await.unwrap()["type"], "connection_ack");
+        let second = Socket::open(&ada).await;
+        for (mut socket, name) in [(first, "handshake"), (second, "message")] {
+            socket.subscribe("1", &create(name), json!({})).await;
+            assert_eq!(socket.receive().await.unwrap()["type"], "next");
+            told("CREDENTIAL_CREATED").await;
+        }
     }
 }
 

@@ -55,11 +55,10 @@ pub fn refused_start(place: &Place, arguments: &[&str]) -> Output {
 /// A data directory with a used log, whose server has ended: credentials that were created, renamed, rotated, resolved and deleted.
 async fn used(data: &Path, credentials: usize) -> Vec<String> {
     let server = Server::instance(data, Clock::system(), &[]).await.unwrap();
-    let (alice, ada, runtime) = (
-        server.editor("alice"),
-        server.admin("ada"),
-        server.runtime(),
-    );
+    let (alice, ada) = (server.editor("alice"), server.admin("ada"));
+    let claims = json!({ "scope": "credentials:resolve", "client_id": "flows", "jti": "abc" });
+    let token = server.token_with(claims);
+    let runtime = server.bearer(&token);
     let heir = server.viewer("heir").id().await;
     let mut ids = Vec::new();
     for number in 0..credentials {
@@ -202,6 +201,10 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
         37 => set(
             "actor_client = NULL, token_id_hash = NULL, peer = CASE WHEN peer IS NULL THEN '192.0.2.66' END",
         ),
+        // What one column says is said by another. Where there is nothing to move, another program is named.
+        38 => set(
+            "peer = actor_client, actor_client = CASE WHEN actor_client IS NULL AND peer IS NULL THEN 'another program' ELSE peer END",
+        ),
         // A chain of which nothing was pruned has none.
         CHECKPOINT_WAY => {
             "UPDATE audit_checkpoints SET chain_sequence = chain_sequence + 1 WHERE chain = (SELECT min(chain) FROM audit_checkpoints)".to_owned()
@@ -210,9 +213,9 @@ fn tamper(numbers: &mut Numbers, places: &[(i64, i64)], way: usize) -> String {
     }
 }
 
-const WAYS: usize = 40;
+const WAYS: usize = 41;
 /// The way that changes a checkpoint.
-const CHECKPOINT_WAY: usize = 38;
+const CHECKPOINT_WAY: usize = 39;
 
 /// What is tampered with, and where it is put back from.
 pub const KEEP: &str = "
@@ -639,6 +642,12 @@ async fn an_export_has_every_event_as_a_line_of_json() {
     );
     assert_eq!(actions[actions.len() - 1], "LOG_ANCHORED");
     assert_eq!(all[0]["credentialName"], "credential 0");
+    let resolved = &all[2];
+    assert_eq!(resolved["actorClientId"], "flows");
+    // The SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(resolved["tokenIdHash"], abc);
+    assert!(resolved["peerAddress"].is_string(), "{resolved}");
     assert_eq!(export(&["--until", "2020-01-01"]).len(), 0);
     assert_eq!(
         export(&["--since", "2020-01-01T00:00:00Z"]).len(),
