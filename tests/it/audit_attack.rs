@@ -399,6 +399,7 @@ async fn a_command_does_not_go_on_with_a_chain_that_was_cut() {
     let chain = command_chain();
     let gone = format!("DELETE FROM audit_chains WHERE chain = {chain}");
     for attack in [cut(chain), gone] {
+        until_no_writer(&mut connection);
         connection.batch_execute(&attack).unwrap();
         let (events, generation) = (
             number(&mut connection, "SELECT count(*) FROM audit_events"),
@@ -420,16 +421,25 @@ async fn a_command_does_not_go_on_with_a_chain_that_was_cut() {
     }
 }
 
+/// The sessions of PostgreSQL that write a chain.
+const WRITERS: &str = "FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = (hashtext('credence audit chain ' ||
+    (SELECT relnamespace::text FROM pg_class WHERE oid = to_regclass('credentials')))::bigint & 4294967295)::oid";
+
+/// Waits until no chain is taken: PostgreSQL ends a session a moment after its client has left.
+fn until_no_writer(connection: &mut DatabaseConnection) {
+    if database::is_postgres() {
+        while number(connection, &format!("SELECT count(*) {WRITERS}")) > 0 {}
+    }
+}
+
 /// Ends the sessions of PostgreSQL that write a chain, and waits until they have ended.
 fn end_writers(connection: &mut DatabaseConnection) {
-    let writers = "FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = (hashtext('credence audit chain ' ||
-        (SELECT relnamespace::text FROM pg_class WHERE oid = to_regclass('credentials')))::bigint & 4294967295)::oid";
-    let pids = lines(connection, &format!("SELECT pid::text AS line {writers}"));
+    let pids = lines(connection, &format!("SELECT pid::text AS line {WRITERS}"));
     assert!(!pids.is_empty());
     for pid in pids {
         let end = format!("SELECT pg_terminate_backend({pid})");
         connection.batch_execute(&end).unwrap();
-        let is_there = format!("SELECT count(*) {writers} AND pid = {pid}");
+        let is_there = format!("SELECT count(*) {WRITERS} AND pid = {pid}");
         while number(connection, &is_there) > 0 {}
     }
 }
