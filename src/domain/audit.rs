@@ -144,6 +144,7 @@ impl Domain {
             now: self.clock.now(),
             reserved: None,
             actor: caller.user.key.clone(),
+            // What would be no subject is not kept as the name of a program either: the database does not take every text.
             actor_client: caller.client.clone().filter(|client| is_subject(client)),
             token_id_hash: caller.token_id_hash,
             peer: caller.peer.map(Peer::address),
