@@ -1,9 +1,9 @@
 //! Credentials: created, found, renamed, rotated, transferred, deleted.
 
 use credence::types::scope::{Scope, ScopeSet};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::database::times;
 use crate::support::server::consumer;
 use crate::support::{Answer, Person, Server, secret};
 
@@ -274,30 +274,35 @@ async fn another_users_credential_is_seen_but_not_changed() {
 #[tokio::test]
 async fn foreign_credentials_stay_as_they_are() {
     let server = Server::start().await;
-    let (alice, mallory) = (server.editor("alice"), server.editor("mallory"));
-    let mut ids = Vec::new();
-    for number in 0..times(1_000, 100) {
-        ids.push(alice.create(&format!("key-{number}")).await);
-    }
-    for id in &ids {
-        let input = json!({ "credentialId": id, "value": secret("stolen") });
-        assert_eq!(
-            mallory.mutate("updateCredential", input).await.codes(),
-            ["FORBIDDEN"]
-        );
-        let input = json!({ "credentialId": id });
-        assert_eq!(
-            mallory.mutate("deleteCredential", input).await.codes(),
-            ["FORBIDDEN"]
-        );
-    }
-    let runtime = server.runtime();
-    for (number, id) in ids.iter().enumerate() {
-        assert_eq!(
-            value_of(&runtime, id).await,
-            secret(&format!("key-{number}"))
-        );
-    }
+    let (alice, mallory, runtime) = (
+        server.editor("alice"),
+        server.editor("mallory"),
+        server.runtime(),
+    );
+    // Several clients at once.
+    let (alice, mallory, runtime) = (&alice, &mallory, &runtime);
+    let attacked = (0..10).map(async |client| {
+        let mut attacked = Vec::new();
+        for number in 0..100 {
+            let name = format!("key-{client}-{number}");
+            let id = alice.create(&name).await;
+            let input = json!({ "credentialId": id, "value": secret("stolen") });
+            let stolen = mallory.mutate("updateCredential", input).await;
+            assert_eq!(stolen.codes(), ["FORBIDDEN"]);
+            let deleted = mallory
+                .mutate("deleteCredential", json!({ "credentialId": id }))
+                .await;
+            assert_eq!(deleted.codes(), ["FORBIDDEN"]);
+            attacked.push((name, id));
+        }
+        attacked
+    });
+    let kept = join_all(attacked).await.into_iter().map(async |attacked| {
+        for (name, id) in attacked {
+            assert_eq!(value_of(runtime, &id).await, secret(&name));
+        }
+    });
+    join_all(kept).await;
 }
 
 #[tokio::test]
@@ -411,7 +416,7 @@ async fn of_eight_who_create_one_name_at_once_one_succeeds_and_seven_are_told_th
             json!({ "name": name, "value": secret("race") })
         };
         let attempts = (0..8).map(|case| alice.mutate("createCredential", input(case)));
-        let answers = futures_util::future::join_all(attempts).await;
+        let answers = join_all(attempts).await;
         let taken = answers
             .iter()
             .filter(|answer| answer.user_errors() == ["TAKEN name"])

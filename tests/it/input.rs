@@ -1,8 +1,10 @@
 //! What names and values may be: the tables of bad input, each with its exact answer.
 
+use std::ops::Range;
+
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::database::times;
 use crate::support::{Answer, MARKER, Server, secret};
 
 /// Names, and the code that each is answered with; `ok` for those that are taken as they are.
@@ -253,26 +255,40 @@ async fn values_come_back_byte_for_byte() {
     }
 }
 
-/// Ten thousand of them.
+/// Ten thousand of them, of several clients at once: their changes are committed together.
 #[tokio::test]
 async fn random_values_come_back_byte_for_byte() {
-    const AT_ONCE: u32 = 20;
+    const CLIENTS: u32 = 10;
+    const ROUNDS: u32 = 50;
     let server = Server::start().await;
+    let clients = (0..CLIENTS).map(|client| {
+        let seeds = client * ROUNDS * AT_ONCE..(client + 1) * ROUNDS * AT_ONCE;
+        come_back(&server, client, seeds)
+    });
+    join_all(clients).await;
+}
+
+/// How many values one request of a client changes, or resolves.
+const AT_ONCE: u32 = 20;
+
+/// Gives a client's credentials the values of these seeds, and resolves them.
+async fn come_back(server: &Server, client: u32, seeds: Range<u32>) {
     let (alice, runtime) = (server.editor("alice"), server.runtime());
     let mut ids = Vec::new();
     for number in 0..AT_ONCE {
-        ids.push(alice.create(&format!("random-{number}")).await);
+        ids.push(alice.create(&format!("random-{client}-{number}")).await);
     }
-    let fields = |field: &dyn Fn(u32) -> String| (0..AT_ONCE).map(field).collect::<String>();
-    let parameters = fields(&|n| format!("$v{n}: String! "));
-    let updates = fields(&|n| {
-        let id = &ids[usize::try_from(n).unwrap()];
+    let fields = |field: &dyn Fn(usize, &String) -> String| {
+        let fields = ids.iter().enumerate().map(|(number, id)| field(number, id));
+        fields.collect::<String>()
+    };
+    let parameters = fields(&|n, _| format!("$v{n}: String! "));
+    let updates = fields(&|n, id| {
         format!(
             r#"r{n}: updateCredential(input: {{credentialId: "{id}", value: $v{n}}}) {{ userErrors {{ code }} }} "#
         )
     });
-    let resolves = fields(&|n| {
-        let id = &ids[usize::try_from(n).unwrap()];
+    let resolves = fields(&|n, id| {
         format!(
             r#"r{n}: resolveCredential(input: {{credentialId: "{id}", consumer: {{kind: WORKFLOW, externalId: "w"}}}}) {{ value }} "#
         )
@@ -281,26 +297,23 @@ async fn random_values_come_back_byte_for_byte() {
         format!("mutation({parameters}) {{ {updates} }}"),
         format!("mutation {{ {resolves} }}"),
     );
-    for round in 0..times(500, 50) {
-        let value = |number: u32| random_text(round * AT_ONCE + number);
-        let variables: Value = (0..AT_ONCE)
-            .map(|number| (format!("v{number}"), json!(value(number))))
+    for first in seeds.step_by(ids.len()) {
+        let values: Vec<String> = (first..first + AT_ONCE).map(random_text).collect();
+        let variables: Value = values
+            .iter()
+            .enumerate()
+            .map(|(number, value)| (format!("v{number}"), json!(value)))
             .collect();
         let updated = alice.ask_with(&update, variables).await;
+        let payloads = updated.data().as_object().unwrap();
         assert!(
-            updated
-                .data()
-                .as_object()
-                .unwrap()
+            payloads
                 .values()
                 .all(|payload| payload["userErrors"] == json!([]))
         );
         let resolved = runtime.ask(&resolve).await;
-        for number in 0..AT_ONCE {
-            assert_eq!(
-                resolved.data()[format!("r{number}")]["value"],
-                value(number)
-            );
+        for (number, value) in values.iter().enumerate() {
+            assert_eq!(resolved.data()[format!("r{number}")]["value"], *value);
         }
     }
 }

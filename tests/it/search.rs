@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use credence::types::text::fold;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::{Person, Server};
@@ -163,7 +164,9 @@ async fn a_search_for_a_common_text_pages_through_all_of_it() {
     let inputs: Vec<String> = (0..2_200)
         .map(|number| format!("SERVICE_{number:04}_API_KEY"))
         .collect();
-    for chunk in inputs.chunks(20) {
+    // Several clients at once: what they create is committed together.
+    let alice = &alice;
+    let created = inputs.chunks(20).map(async |chunk| {
         let fields: Vec<String> = chunk
             .iter()
             .enumerate()
@@ -173,7 +176,8 @@ async fn a_search_for_a_common_text_pages_through_all_of_it() {
             .ask(&format!("mutation {{ {} }}", fields.join(" ")))
             .await
             .data();
-    }
+    });
+    join_all(created).await;
     alice.create("rare_one").await;
     let query = "query($q: String, $after: String) {
         credentials(first: 100, query: $q, after: $after, orderBy: {field: NAME, direction: DESC}) {

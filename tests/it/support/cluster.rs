@@ -225,8 +225,13 @@ impl Programs {
 
     pub fn keeper(&self, directory: &Path) -> Child {
         let stop = self.directory.join("pg_ctl");
-        let script =
-            r#"read -r _; "$1" --pgdata "$2/data" --mode immediate --silent stop; rm -rf "$2""#;
+        // A test that failed may leave processes behind that a signal has stopped: they would never end, nor who waits for their answer.
+        let script = r#"read -r _
+            if read -r first < "$2/data/postmaster.pid"; then
+                kill -CONT $(cat "/proc/$first/task/$first/children") "$first"
+            fi
+            "$1" --pgdata "$2/data" --mode immediate --silent stop
+            rm -rf "$2""#;
         let mut command = self.command(Path::new("sh"));
         command
             .args(["-c", script, "keeper"])
