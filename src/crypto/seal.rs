@@ -18,6 +18,7 @@
 //! Nonces are random: with 192 bits, no number of seals that one key can make brings a collision near. What was sealed is
 //! opened again and compared before it is handed out, so that a fault of the machine cannot lose a value.
 
+use orion::errors::UnknownCryptoError;
 use orion::hazardous::aead::xchacha20poly1305::{Nonce, SecretKey, XChaCha20Poly1305};
 use zeroize::Zeroizing;
 
@@ -51,6 +52,10 @@ pub enum SealError {
     SealFailed,
 }
 
+/// What encrypts, as orion has it: key, nonce, content, associated data, and where the ciphertext goes.
+type Encrypt =
+    fn(&SecretKey, &Nonce, &[u8], Option<&[u8]>, &mut [u8]) -> Result<(), UnknownCryptoError>;
+
 /// A key that seals and opens. The cipher gets a copy of it each time, which it wipes.
 pub struct SealingKey {
     number: u32,
@@ -70,6 +75,15 @@ impl SealingKey {
     /// [`SealError::SealFailed`] when the content is over 16 MiB, the random source fails, or what was sealed does not
     /// open again.
     pub fn seal(&self, content: &[u8], context: &[&[u8]]) -> Result<Vec<u8>, SealError> {
+        self.seal_with(XChaCha20Poly1305::seal, content, context)
+    }
+
+    fn seal_with(
+        &self,
+        encrypt: Encrypt,
+        content: &[u8],
+        context: &[&[u8]],
+    ) -> Result<Vec<u8>, SealError> {
         let padded = pad(content)?;
         let header = self.header();
         let associated = associated_data(context, &header);
@@ -79,7 +93,7 @@ impl SealingKey {
             Nonce::try_from(nonce_bytes.as_slice()).map_err(|_unknown| SealError::SealFailed)?;
         let mut ciphertext = vec![0; padded.len() + TAG_LENGTH_BYTES];
         let key = self.cipher_key().ok_or(SealError::SealFailed)?;
-        XChaCha20Poly1305::seal(&key, &nonce, &padded, Some(&associated), &mut ciphertext)
+        encrypt(&key, &nonce, &padded, Some(&associated), &mut ciphertext)
             .map_err(|_unknown| SealError::SealFailed)?;
         let sealed = [header.as_slice(), nonce_bytes.as_slice(), &ciphertext].concat();
         match self.open(&sealed, context) {
@@ -220,6 +234,27 @@ mod tests {
             assert!(
                 key().open(&sealed[..length], &[b"context"]).is_err(),
                 "{length} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_faulty_machine_encrypted_is_not_handed_out() {
+        let flips_a_bit: Encrypt = |key, nonce, content, associated, ciphertext| {
+            XChaCha20Poly1305::seal(key, nonce, content, associated, ciphertext)?;
+            ciphertext[3] ^= 4;
+            Ok(())
+        };
+        // What it makes is authentic.
+        let takes_other_content: Encrypt = |key, nonce, content, associated, ciphertext| {
+            let mut other = content.to_vec();
+            other[CONTENT_PREFIX_BYTES] ^= 1;
+            XChaCha20Poly1305::seal(key, nonce, &other, associated, ciphertext)
+        };
+        for faulty in [flips_a_bit, takes_other_content] {
+            assert_eq!(
+                key().seal_with(faulty, b"value", &[b"context"]),
+                Err(SealError::SealFailed)
             );
         }
     }

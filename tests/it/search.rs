@@ -206,11 +206,11 @@ async fn a_search_for_a_common_text_pages_through_all_of_it() {
     expected.reverse();
     assert_eq!(all, expected);
     assert_eq!(
-        found(&alice, "rare_o").await,
+        found(alice, "rare_o").await,
         BTreeSet::from(["rare_one".to_owned()])
     );
     assert_eq!(
-        found(&alice, "_1234_api").await,
+        found(alice, "_1234_api").await,
         BTreeSet::from(["SERVICE_1234_API_KEY".to_owned()])
     );
 }
