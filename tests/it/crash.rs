@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::support::busy::processors;
 use crate::support::process::{ServerProcess, stderr};
 use crate::support::{database, http_client, secret};
 
@@ -131,6 +132,7 @@ async fn check(address: &str, admin: &str, runtime: &str, journal: &Journal) -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn kills_under_eight_writers_lose_nothing_that_was_acknowledged() {
+    let _alone = processors().await;
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     for round in 0..u64::from(database::times(20, 5)) {

@@ -4,6 +4,7 @@ use credence::types::scope::{Scope, ScopeSet};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::busy::processors;
 use crate::support::server::consumer;
 use crate::support::{Answer, Person, Server, secret};
 
@@ -273,6 +274,7 @@ async fn another_users_credential_is_seen_but_not_changed() {
 
 #[tokio::test]
 async fn foreign_credentials_stay_as_they_are() {
+    let _alone = processors().await;
     let server = Server::start().await;
     let (alice, mallory, runtime) = (
         server.editor("alice"),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::busy::processors;
 use crate::support::{Answer, MARKER, Server, secret};
 
 /// Names, and the code that each is answered with; `ok` for those that are taken as they are.
@@ -258,6 +259,7 @@ async fn values_come_back_byte_for_byte() {
 /// Ten thousand of them, of five clients at once: their changes are committed together, and none waits for a read connection.
 #[tokio::test]
 async fn random_values_come_back_byte_for_byte() {
+    let _alone = processors().await;
     const CLIENTS: u32 = 5;
     const ROUNDS: u32 = 100;
     let server = Server::start().await;

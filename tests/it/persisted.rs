@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::form_urlencoded;
 
+use crate::support::busy::processors;
 use crate::support::client::ask;
 use crate::support::process::ServerProcess;
 use crate::support::{Answer, Person, Server, secret};
@@ -181,6 +182,7 @@ fn memory_kib(process: u32) -> u64 {
 /// What is remembered is bounded by the memory that it takes, and not only by its number. Nobody else can forget it.
 #[tokio::test]
 async fn documents_that_are_remembered_take_a_bounded_amount_of_memory() {
+    let _alone = processors().await;
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let server = ServerProcess::start(&data, Stdio::null(), &[]);

@@ -15,6 +15,7 @@ use credence::types::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::busy::processors;
 use crate::support::client::{RESOLVE, ask};
 use crate::support::database::part_of;
 use crate::support::keys::{add_credentials, change_keys, keys, new_key, status, stored_keyring};
@@ -363,6 +364,7 @@ fn kill_at(place: &Place, arguments: &[&str], id: &str) {
 /// Rotations of both kinds under load, with kills in between. Of SQLite there is one server, of PostgreSQL there are three.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rotations_of_both_kinds_under_load_fail_no_resolve_and_leave_nothing_under_the_old_key() {
+    let _alone = processors().await;
     let rows = part_of(100_000, 4_000);
     let (rounds, kills) = (part_of(10, 2), part_of(5, 4));
     let directory = TempDir::new().unwrap();

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::audit::Numbers;
+use crate::support::busy::processors;
 use crate::support::client::{CREATE, RESOLVE, ask};
 use crate::support::database::part_of;
 use crate::support::keys::new_key;
@@ -164,6 +165,7 @@ impl Deployment {
 
 #[tokio::test]
 async fn a_command_that_is_killed_at_any_point_loses_nothing_and_is_ended_by_the_next_one() {
+    let _alone = processors().await;
     let rounds = part_of(50, 3);
     let directory = TempDir::new().unwrap();
     let (mut old, mut old_id) = new_key(directory.path(), "0.key");

@@ -6,6 +6,7 @@ use credence::types::text::fold;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::support::busy::processors;
 use crate::support::{Person, Server};
 
 async fn found(person: &Person<'_>, text: &str) -> BTreeSet<String> {
@@ -159,6 +160,7 @@ async fn a_search_follows_renames_and_deletes() {
 /// A term that many names contain is served by walking the ordered index; the answer is the same.
 #[tokio::test]
 async fn a_search_for_a_common_text_pages_through_all_of_it() {
+    let _alone = processors().await;
     let server = Server::start().await;
     let alice = server.editor("alice");
     let inputs: Vec<String> = (0..2_200)

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::Server;
 use crate::support::browser::{Browser, WHO};
+use crate::support::busy::processors;
 use crate::support::key_server::{KeyServer, signed_with, take_over};
 use crate::support::log::Log;
 use crate::support::metrics::Scrape;
@@ -158,6 +159,7 @@ async fn what_is_known_goes_with_the_keys_that_verified_it_and_stays_with_the_sa
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_than_10_000_tokens_are_remembered() {
+    let _alone = processors().await;
     let (server, _keys) = server_with_secret(SECRET).await.unwrap();
     let remembered = async || {
         Scrape::of(&server)

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::time::{interval, sleep, timeout};
 
+use crate::support::busy::processors;
 use crate::support::cluster::Cluster;
 use crate::support::process::Place;
 use crate::support::{Answer, Person, Server, http_client, secret};
@@ -212,6 +213,7 @@ async fn while_writing<T>(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn twenty_restarts_of_the_database_under_load_lose_and_double_nothing() {
+    let _alone = processors().await;
     let cluster = Arc::new(Cluster::start(&[]).unwrap());
     let (_directory, servers) = instances(&cluster.url()).await;
     let restarting = async {

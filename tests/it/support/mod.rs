@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod audit;
 pub mod browser;
+pub mod busy;
 pub mod certificate;
 pub mod client;
 pub mod cluster;
