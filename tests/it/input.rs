@@ -259,9 +259,9 @@ async fn values_come_back_byte_for_byte() {
 /// Ten thousand of them, of five clients at once: their changes are committed together, and none waits for a read connection.
 #[tokio::test]
 async fn random_values_come_back_byte_for_byte() {
-    let _alone = processors().await;
     const CLIENTS: u32 = 5;
     const ROUNDS: u32 = 100;
+    let _alone = processors().await;
     let server = Server::start().await;
     let clients = (0..CLIENTS).map(|client| {
         let seeds = client * ROUNDS * AT_ONCE..(client + 1) * ROUNDS * AT_ONCE;

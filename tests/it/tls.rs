@@ -230,7 +230,7 @@ async fn a_certificate_is_replaced_under_load_without_a_failed_request_and_a_bad
         let served = Arc::clone(if keeps { &kept } else { &new });
         let (is_over, token, url) = (Arc::clone(&is_over), token.clone(), server.url("/graphql"));
         crowd.push(tokio::spawn(async move {
-            let mut pace = interval(Duration::from_millis(100));
+            let mut pace = interval(Duration::from_millis(20));
             while !is_over.load(Ordering::Relaxed) {
                 pace.tick().await;
                 let request = client.post(&url).bearer_auth(&token);
